@@ -47,9 +47,9 @@ bench: $(READY)
 pages: $(READY)
 	$(BIN)/python tests/documentation/dataset_pages.py
 
-# What `fer-stage init` writes as the repository has it.
+# What `fer-stage init` writes as the repository has it. Not as dvc.yaml: DVC would take it for one of the repository.
 project:
-	cp dvc.yaml stages/project/dvc.yaml
+	cp dvc.yaml stages/project/graph.yaml
 	cp .dvcignore stages/project/dvcignore
 	cp .dvc/config stages/project/dvc-config
 

@@ -1,4 +1,4 @@
-"""`extract` of a store that is up to date, as a whole command. There is no image: whoever opened one would fail.
+"""`extract` and `status` of a store that is up to date, as whole commands; whoever opened an image would fail.
 
 The first command records what the encoder is; those that are measured find the record, and import no torch.
 """
@@ -18,10 +18,12 @@ from random_store import random_columns
 
 from cache.features_root import store_path
 from cache.writing.writer import StoreWriter
+from pipeline.datasets.layouts import LAYOUTS
 from pipeline.encoders import EncoderSpec, load_image_encoder
 from pipeline.extraction import outputs_of
 from pipeline.tables.labels import EXPRESSIONS
 from pipeline.tables.samples import Sample, SampleTable, TableInfo
+from pipeline.versions import stage_version
 from stages.params import ExtractParams
 from stages.workflows.store_identity import columns_of, dataset_info, prepared_as, schema_of, store_key
 from stages.workflows.tables import write_table
@@ -31,6 +33,13 @@ DATASET, ENCODER = "faces", "mini"
 LOAD = f"from pipeline.encoders import EncoderSpec, load_encoder; load_encoder(EncoderSpec.parse({ENCODER!r}))"
 RUN = "import sys; from stages.cli import run; run(sys.argv[1:]); print('torch' in sys.modules, file=sys.stderr)"
 TURNS = 3
+# Of two methods that were not trained: exit code 3.
+PARAMS = f"""
+classes: 8
+datasets: {{{DATASET}: {{layout: folder, root: gone}}}}
+run: {{datasets: [{DATASET}], methods: [linear-probe, feature-mask]}}
+"""
+STATUS = "from stages.cli import run; assert run(['status', '--params', 'status.yaml']) == 3"
 
 
 def random_table(n: int) -> SampleTable:
@@ -39,7 +48,9 @@ def random_table(n: int) -> SampleTable:
     names = ("id", "path", "label", "split", "sha256", "reason", "subject")
     rows = zip(*(columns[name] for name in names), strict=True)
     samples = [Sample(**dict(zip(names, row, strict=True))) for row in rows]
-    return SampleTable.from_samples(samples, TableInfo(DATASET, "folder", "gone", EXPRESSIONS))
+    options = {**LAYOUTS["folder"].Options().model_dump(mode="json"), "classes": 8}
+    info = TableInfo(DATASET, "folder", "gone", EXPRESSIONS, options=options, reader=stage_version("index"))
+    return SampleTable.from_samples(samples, info)
 
 
 def write_store(folder: Path, table: SampleTable) -> None:
@@ -64,18 +75,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         table = random_table(options.rows)
         Path(folder, "tables").mkdir()
+        Path(folder, "status.yaml").write_text(PARAMS)
         write_table(table, Path(folder, "tables", f"{DATASET}.parquet"))
         write_store(Path(folder, "features"), table)
         build = Build(TREE, Path(folder))
-        unchanged, load = [], []
+        unchanged, status, load = [], [], []
         for turn in range(TURNS + 1):
-            usages = build.run(extract), build.process([sys.executable, "-c", LOAD])
+            usages = (
+                build.run(extract),
+                build.process([sys.executable, "-c", STATUS]),
+                build.process([sys.executable, "-c", LOAD]),
+            )
             if turn:
-                unchanged.append(usages[0])
-                load.append(usages[1])
+                for times, usage in zip((unchanged, status, load), usages, strict=True):
+                    times.append(usage)
         imports_torch = stderr_of(folder, [sys.executable, "-c", RUN, *extract]).split()[-1] == "True"
     found = {
         "unchanged": seconds(unchanged),
+        "status": seconds(status),
         "imports torch": imports_torch,
         "load_encoder": seconds(load),
     }

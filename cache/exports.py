@@ -42,7 +42,7 @@ def export_rows(
     selection : its columns, its output and its view
     path : of the file; the suffix names the format: `.parquet`, `.npy` or `.safetensors`
     format : `parquet`, `npy` or `safetensors`, if the suffix does not say
-    added : columns besides the store's own, one value per row of the selection, such as a score
+    added : columns besides the store's own, arrays of numpy or pandas with a value per row of the selection
     form : how rows without a feature are written, the dtype, the kind of list
 
     Returns

@@ -13,6 +13,7 @@ from cache.places.names import is_path_part
 from stages.errors import ParamsError
 
 __all__ = [
+    "FIGURES",
     "RULE",
     "SCORES",
     "check_name",
@@ -26,6 +27,9 @@ __all__ = [
 
 SCORES = "scores"
 """Folder of the scores below the runs root, next to the encoders' folders: no encoder may have this name."""
+
+FIGURES = ("ranking", "sensitivity", "confusion", "reliability", "features")
+"""The figures that `report` draws for a paper."""
 
 RULE = "a-z, A-Z, 0-9, `_` and `-`, a letter or digit first, at most 100 characters"
 _STAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")

@@ -8,97 +8,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
-import pyarrow as pa
-
+from pipeline.datasets.croissant_parts import CONTEXT, CROISSANT, RESPONSIBLE_AI, TableFile, file_object, records_of
 from pipeline.datasets.facts import DatasetFacts
 from pipeline.datasets.published import PublishedComparison
 from pipeline.tables.samples import OK, REJECTED, SPLITS, SampleTable, TableInfo
 
-__all__ = ["TableFile", "croissant"]
+__all__ = ["croissant"]
 
-CROISSANT, RESPONSIBLE_AI = "http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"
 _TABLE, _ROWS, _COUNTS = "table", "samples", "counts"
 _SHOWN = 20
-# As Croissant 1.0 prescribes it, word for word.
-_CONTEXT: Mapping[str, Any] = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "sc": "https://schema.org/",
-    "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "dct": "http://purl.org/dc/terms/",
-    "conformsTo": "dct:conformsTo",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "equivalentProperty": "cr:equivalentProperty",
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileProperty": "cr:fileProperty",
-    "fileObject": "cr:fileObject",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
-}
-_COLUMNS = {
-    "id": "Identifies the image; unique, and the same on every machine",
-    "path": "File of the image below the dataset's root; the image is no part of this distribution",
-    "label": "Expression, by name",
-    "split": "train, val or test",
-    "sha256": "Of the bytes of the image's file; empty where they could not be read",
-    "status": "ok or rejected",
-    "reason": "Why the image is rejected; empty for others",
-    "subject": "The person in the image",
-    "clip": "The video that the image is a frame of",
-    "scene": "Kind of scene that the video is of, as the dataset names it",
-    "frame": "Number of the frame in its video",
-    "fold": "Test fold of the dataset that the image belongs to",
-    "box": "Face in the image: x, y, width, height in pixels",
-    "votes": "Annotators' votes",
-    "distribution": "Share of each class of the table, summing to 1",
-    "face": "Five landmarks of the face, x and y each, in pixels",
-}
-
-
-@dataclass(frozen=True)
-class TableFile:
-    """The Parquet file of a sample table, which the description lies beside.
-
-    Parameters
-    ----------
-    name : without folders
-    sha256 : of its bytes
-    size : in bytes
-    schema : its columns
-    """
-
-    name: str
-    sha256: str
-    size: int
-    schema: pa.Schema
 
 
 def croissant(
@@ -112,8 +34,9 @@ def croissant(
     published : the table's counts against those that are published
     """
     info, row = table.info, "frame of a clip" if table.info.unit == "clip" else "image"
+    records = records_of(file, _TABLE, _ROWS, f"One record per {row}, in the order of the table.")
     return {
-        "@context": dict(_CONTEXT),
+        "@context": dict(CONTEXT),
         "@type": "sc:Dataset",
         "conformsTo": [CROISSANT, RESPONSIBLE_AI],
         "name": info.dataset,
@@ -121,8 +44,8 @@ def croissant(
         "license": facts.licence if facts else "Unknown: nothing that was indexed states the licence of this dataset.",
         **({"citeAs": facts.reference} if facts else {}),
         **_responsible_ai(table, facts, published),
-        "distribution": [_file_object(file, row)],
-        "recordSet": [_sample_records(file, row), _count_records(table)],
+        "distribution": [file_object(file, _TABLE, f"The sample table, one row per {row}.")],
+        "recordSet": [records, _count_records(table)],
     }
 
 
@@ -191,49 +114,6 @@ def _limitations(table: SampleTable, published: PublishedComparison) -> Iterator
         where = ", ".join(f"{pair} {n:,}" for pair, n in counts.items())
         what = "Clips" if table.info.unit == "clip" else "Rows"
         yield f"{what} whose equal by {kind} is in another split: {where}."
-
-
-def _file_object(file: TableFile, row: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:FileObject",
-        "@id": _TABLE,
-        "name": file.name,
-        "description": f"The sample table, one row per {row}.",
-        "contentUrl": file.name,
-        "contentSize": f"{file.size} B",
-        "encodingFormat": "application/x-parquet",
-        "sha256": file.sha256,
-    }
-
-
-def _sample_records(file: TableFile, row: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:RecordSet",
-        "@id": _ROWS,
-        "name": _ROWS,
-        "description": f"One record per {row}, in the order of the table.",
-        "key": {"@id": f"{_ROWS}/id"},
-        "field": [_field(column) for column in file.schema],
-    }
-
-
-def _field(column: pa.Field) -> dict[str, Any]:
-    is_list = pa.types.is_list(column.type)
-    return {
-        "@type": "cr:Field",
-        "@id": f"{_ROWS}/{column.name}",
-        "name": column.name,
-        "description": f"{_COLUMNS.get(column.name, column.name)}.",
-        "dataType": _data_type(column.type.value_type if is_list else column.type),
-        **({"repeated": True} if is_list else {}),
-        "source": {"fileObject": {"@id": _TABLE}, "extract": {"column": column.name}},
-    }
-
-
-def _data_type(arrow: pa.DataType) -> str:
-    if pa.types.is_integer(arrow):
-        return "sc:Integer"
-    return "sc:Float" if pa.types.is_floating(arrow) else "sc:Text"
 
 
 def _count_records(table: SampleTable) -> dict[str, Any]:

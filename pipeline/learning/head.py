@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -92,14 +92,8 @@ class Head(nn.Module, ABC):
     @torch.no_grad()
     def predict(self, arrays: Mapping[str, npt.NDArray[Any] | ClipArray]) -> npt.NDArray[np.float32]:
         """Logits of any number of rows: output -> (N, *row_shape), as stored, or clips, to float32 (N, C)."""
-        self.eval()
-        device = next((values.device for values in chain(self.parameters(), self.buffers())), torch.device("cpu"))
         logits = [np.empty((0, len(self.spec.classes)), dtype=np.float32)]
-        step = max(1, self.predict_rows // self._frames_a_row(arrays))
-        for start in range(0, len(next(iter(arrays.values()))), step):
-            rows = slice(start, start + step)
-            inputs = {name: as_input(values[rows]).to(device) for name, values in arrays.items()}
-            logits.append(self(inputs).cpu().numpy())
+        logits += [self(inputs).cpu().numpy() for inputs in self._batches(arrays)]
         return np.concatenate(logits)
 
     def predict_units(
@@ -116,6 +110,31 @@ class Head(nn.Module, ABC):
         units : shape (M,), ascending positions in `source.labels(split)`; by default all of them
         """
         return self.predict(self._arrays(source, split, units))
+
+    def representation(self, inputs: Inputs) -> Tensor | None:
+        """The features that the head makes of its inputs and then classifies: float32 (B, D).
+
+        None of a head that classifies the stored features themselves, scaled or not.
+        """
+        return None
+
+    @torch.no_grad()
+    def represent_units(
+        self, source: FeatureSource, split: str, units: npt.NDArray[np.integer] | None = None
+    ) -> npt.NDArray[np.float32] | None:
+        """`representation` of the units of `predict_units`: float32 (M, D); None of a head that has none."""
+        batches = self._batches(self._arrays(source, split, units))
+        features = [None if (made := self.representation(inputs)) is None else made.cpu().numpy() for inputs in batches]
+        known = [each for each in features if each is not None]
+        return np.concatenate(known) if known else None
+
+    def _batches(self, arrays: Mapping[str, npt.NDArray[Any] | ClipArray]) -> Iterator[Inputs]:
+        self.eval()
+        device = next((values.device for values in chain(self.parameters(), self.buffers())), torch.device("cpu"))
+        step = max(1, self.predict_rows // self._frames_a_row(arrays))
+        for start in range(0, len(next(iter(arrays.values()))), step):
+            rows = slice(start, start + step)
+            yield {name: as_input(values[rows]).to(device) for name, values in arrays.items()}
 
     def _arrays(
         self, source: FeatureSource, split: str, units: npt.NDArray[np.integer] | None

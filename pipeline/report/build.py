@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.records import StoreSummary
 from pipeline.report.coverage import coverage_notes, feature_notes
 from pipeline.report.distinctions import distinction_notes
 from pipeline.report.folds import fold_notes
-from pipeline.report.groups import group_runs
+from pipeline.report.groups import Group, group_runs
 from pipeline.report.page import render_page
 from pipeline.report.published import Target, compare_with_published
 from pipeline.report.published_tables import published_frame
@@ -30,14 +30,15 @@ class Report:
 
     `html` is the whole page. `metrics` is nested plain JSON for DVC. `tables` are long tables for CSV files by name:
     `summary`, `cells`, `matrix`, `per_class`, `confusion`, and `published` where a paper has a value of one of the
-    cells. `notes` list what was left out or separated, one or two
-    sentences each; the page has them, too.
+    cells. `notes` list what was left out or separated, one or two sentences each; the page has them, too. `groups` is
+    what all of it was made of.
     """
 
     html: str
     metrics: dict[str, Any]
     tables: dict[str, pd.DataFrame]
     notes: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
 
 
 def build_report(
@@ -48,6 +49,7 @@ def build_report(
     evaluate_command: str = "",
     audits: Sequence[DatasetFinding] = (),
     targets: Sequence[Target] = (),
+    texts: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Report:
     """The report of all runs, whatever their order. Equal input gives equal bytes.
 
@@ -62,6 +64,7 @@ def build_report(
     evaluate_command : that scores all runs again, for notes and page
     audits : what audits found in datasets
     targets : published values to compare with
+    texts : text key of runs -> templates of their prompts, as far as they are known
 
     Raises
     ------
@@ -83,7 +86,7 @@ def build_report(
         *coverage_notes(groups),
         *feature_notes(groups, stores, evaluate_command),
     )
-    results = compare_with_published(groups, targets)
+    results = compare_with_published(groups, targets, texts or {})
     html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits, results)
     published = {"published": published_frame(results)} if results else {}
-    return Report(html, metrics(groups), long_tables(groups) | published, notes)
+    return Report(html, metrics(groups), long_tables(groups) | published, notes, tuple(groups))

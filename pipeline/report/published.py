@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
 
 import numpy as np
-from scipy.special import stdtrit
 
 from pipeline.learning.metrics import METRICS
 from pipeline.learning.options import MethodConfig
@@ -37,11 +36,13 @@ class Target:
     ----------
     config : every option of our method, as the paper's recipe has them
     pixel_size : side of the images that an image network reads; 0 where the recipe does not say
+    templates : of the prompts, for methods that learn from text; none where the recipe does not say
     """
 
     claim: Claim
     config: MethodConfig
     pixel_size: int = 0
+    templates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ class PublishedResult:
         return "lower" if self.difference < 0 else "higher"
 
 
-def compare_with_published(groups: Iterable[Group], targets: Sequence[Target]) -> list[PublishedResult]:
+def compare_with_published(
+    groups: Iterable[Group], targets: Sequence[Target], texts: Mapping[str, tuple[str, ...]]
+) -> list[PublishedResult]:
     """Each cell beside the published values of its method, train and test dataset, in the order of the tables.
 
     Of several values of one paper and metric a cell is compared with that whose settings are nearest to its own, the
@@ -97,19 +100,29 @@ def compare_with_published(groups: Iterable[Group], targets: Sequence[Target]) -
     Parameters
     ----------
     targets : of the runs' methods and datasets; others are of no effect
+    texts : text key of a run -> the templates of its prompts, as far as they are known
     """
-    results = [result for group in groups for cell in group.cells.values() for result in _of_cell(group, cell, targets)]
+    found = [(group, cell, _texts_of(group, texts)) for group in groups for cell in group.cells.values()]
+    results = [result for group, cell, templates in found for result in _of_cell(group, cell, templates, targets)]
     order = {id(target.claim): i for i, target in enumerate(targets)}
     return sorted(results, key=lambda result: order[id(result.claim)])
 
 
-def _of_cell(group: Group, cell: Cell, targets: Sequence[Target]) -> Iterator[PublishedResult]:
+def _texts_of(group: Group, texts: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
+    """The templates of a group's prompts; None where they are not known. Its runs have one text, or it has none."""
+    return texts.get(group.runs[0].record.text_key)
+
+
+def _of_cell(
+    group: Group, cell: Cell, templates: tuple[str, ...] | None, targets: Sequence[Target]
+) -> Iterator[PublishedResult]:
     run = next(run for run in group.runs if cell.train in (NO_TRAINING, run.trained_on))
     nearest: dict[tuple[str, str], tuple[int, Target, tuple[str, ...]]] = {}
     for target in targets:
         if not _is_claim_on(target.claim, group, cell, run):
             continue
-        reasons, key = tuple(_reasons(target, group, cell, run)), (target.claim.paper, target.claim.metric)
+        reasons = (*_reasons(target, group, cell, run), *_text_reasons(target, run, templates))
+        key = (target.claim.paper, target.claim.metric)
         distance = len(reasons) + len(_other_options(target, run))
         if key not in nearest or distance < nearest[key][0]:
             nearest[key] = distance, target, reasons
@@ -135,8 +148,6 @@ def _reasons(target: Target, group: Group, cell: Cell, run: ReportRun) -> Iterat
         yield "stand-in encoder"
     if claim.encoders and record.encoder_spec not in claim.encoders:
         yield f"other encoder: {record.encoder_spec}, published with {' or '.join(claim.encoders)}"
-    if record.text_encoder and record.text_encoder != record.encoder_identity.encoder:
-        yield "text of another encoder"
     if cell.classes != claim.test_set.expressions:
         yield f"other label set: {len(cell.classes)} expressions, published with {len(claim.test_set.expressions)}"
     if score.split != "test":
@@ -146,6 +157,18 @@ def _reasons(target: Target, group: Group, cell: Cell, run: ReportRun) -> Iterat
     elif abs(score.n - claim.test_set.n) > _SAME_SET * claim.test_set.n > 0:
         yield f"other images: N = {score.n:,}, published on {claim.test_set.n:,}"
     yield from _setting_reasons(target, run)
+
+
+def _text_reasons(target: Target, run: ReportRun, templates: tuple[str, ...] | None) -> Iterator[str]:
+    record = run.record
+    if not record.text_key:
+        return
+    if record.text_encoder != record.encoder_identity.encoder:
+        yield "text of another encoder"
+    elif templates is None:
+        yield "its prompts are not known: their vectors are not below --features"
+    elif target.templates and templates != target.templates:
+        yield f"other prompts: {templates[0]!r}{' ...' if templates[1:] else ''}, published {target.templates[0]!r}"
 
 
 def _setting_reasons(target: Target, run: ReportRun) -> Iterator[str]:
@@ -199,10 +222,17 @@ def _bounds(cell: Cell, metric: str, n_published: int) -> tuple[float, float]:
     low, high = (
         fmean(ends) for ends in zip(*(_interval(score, metric) for score in cell.by_seed.values()), strict=True)
     )
-    spread = float(stdtrit(k - 1, 0.975)) * stdev(values) / sqrt(k) if k > 1 else 0.0
+    spread = _student(k - 1) * stdev(values) / sqrt(k) if k > 1 else 0.0
     missing = _missing(cell.first, metric, n_published)
     below, above = sqrt((mean - low) ** 2 + spread**2), sqrt((high - mean) ** 2 + spread**2)
     return max(0.0, mean - below - missing), min(1.0, mean + above + missing)
+
+
+def _student(freedom: int) -> float:
+    """The 97.5 % point of Student's distribution."""
+    from scipy.special import stdtrit  # late: it takes long, and most reports have no published value
+
+    return float(stdtrit(freedom, 0.975))
 
 
 def _interval(score: ReportScore, metric: str) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from pipeline.report.folds import ScoreOfFolds, pooled_score
 from pipeline.report.groups import Group
 from pipeline.report.provenance import KEY_LENGTH
 from pipeline.report.runs import NO_TRAINING, ReportScore
+from pipeline.report.words import words_table
 
 __all__ = ["long_tables", "metrics"]
 
@@ -61,6 +62,7 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
     `confusion` : one row per pair of expressions of each of those: actual, predicted, count
     `folds` : where there are folds, one row per fold of each of those of `matrix`, which are their means, with the
         intervals of the counts of all folds together; and one that has these counts' own scores, `pooled`
+    `words` : where runs have learned tokens, the words nearest to them
 
     Notes
     -----
@@ -79,6 +81,7 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
         if group in comparison.groups
     ]
     folds = [key | row for key, cell, seed in scored for row in _fold_rows(cell.by_seed[seed])]
+    words = words_table(groups)
     unit = ["unit"] if any(cell.first.unit == "clip" for _, cell, _ in scored) else []
     return {
         "summary": pd.DataFrame(summary, columns=_SUMMARY),
@@ -86,6 +89,7 @@ def long_tables(groups: Sequence[Group]) -> dict[str, pd.DataFrame]:
         "matrix": _frame([key | _score_row(cell.by_seed[seed]) for key, cell, seed in scored], _MATRIX + unit),
         "per_class": _stack(scored, _class_rows, ["expression", "recall", "support"]),
         "confusion": _stack(scored, _confusion_rows, ["actual", "predicted", "count"]),
+        **({"words": words} if len(words) else {}),
         **({"folds": _frame(folds, [*_KEY, "fold", *_MATRIX[len(_KEY) :], *unit])} if folds else {}),
     }
 

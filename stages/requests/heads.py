@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
+from stages.names import FIGURES
 from stages.requests.fields import (
     CONFIG,
     FolderOrBucket,
@@ -119,6 +120,8 @@ class ExportHeadRequest(Request):
     out : new folder; one that holds anything but this very export is refused
     onnx : also head.onnx, for programs without PyTorch; needs the extra [onnx]
     encoder : with `onnx`, of heads that hold a part of their encoder, if it has another name here than in the run
+    benchmarks : DATASET=OWNER/NAME[:TASK], each a test dataset that is a benchmark of the Hugging Face Hub: its score
+        is also written as .eval_results/DATASET.yaml, for the benchmark's leaderboard. Nothing is uploaded
     method : FILE.py:NAME of a method of your own, if params.yaml does not name it
     """
 
@@ -127,6 +130,7 @@ class ExportHeadRequest(Request):
     _: KW_ONLY
     onnx: bool = False
     encoder: str | None = None
+    benchmarks: Texts = default(())
     method: str | None = None
     dry_run: bool = False
     params: PathLike = default(Path("params.yaml"))
@@ -141,6 +145,12 @@ class ReportRequest(Request):
     runs : folder of trained heads
     reports : folder of the page and its tables
     audits : folder of what audits found; one of other tables than those of `tables` is named only
+    latex : also tables for a paper, REPORTS/latex/*.tex
+    figures : also figures for a paper, in REPORTS/figures: names of `FIGURES`, or `all`; needs the extra [figures]
+    significance : in the matrices of `latex`, underline scores of which no difference from the best can be seen, as
+        `compare` tests it; it reads the predictions that evaluate keeps
+    uncertainty : what stands behind a score in the LaTeX tables: its deviation over seeds, its 95 % interval over test
+        images, or nothing
     """
 
     runs: PathLike = default(Path("runs"))
@@ -148,4 +158,14 @@ class ReportRequest(Request):
     audits: PathLike = default(Path("audits"))
     tables: PathLike = default(Path("tables"))
     reports: PathLike = default(Path("reports"))
+    latex: bool = False
+    figures: Texts = default(())
+    significance: bool = False
+    uncertainty: Literal["seeds", "interval", "none"] = "seeds"
     dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.significance and not self.latex:
+            raise ValueError("`significance` marks scores of `latex`: add it")
+        if unknown := [name for name in self.figures if name not in (*FIGURES, "all")]:
+            raise ValueError(f"`figures`: expected names among {', '.join(FIGURES)}, or all, found {unknown[0]!r}")

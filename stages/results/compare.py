@@ -55,10 +55,11 @@ class ComparedPair:
         if self.is_significant:
             higher, lower = (self.first, self.second) if of.difference > 0 else (self.second, self.first)
             return f"{higher} is higher than {lower} by {100 * abs(of.difference):.1f} points ({p})"
+        groups = f" in {of.n_groups:,} groups" if of.n_groups < of.n_units else ""
         smallest = f"{100 * of.smallest:.1f} points" if of.smallest < 1 else "larger than any"
         return (
-            f"no difference of {self.first} and {self.second} can be seen with N = {of.n_units:,} ({p}): the smallest "
-            f"that could is {smallest}"
+            f"no difference of {self.first} and {self.second} can be seen with N = {of.n_units:,}{groups} ({p}): the "
+            f"smallest that could is {smallest}"
         )
 
     def as_row(self) -> dict[str, Any]:

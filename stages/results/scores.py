@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,12 +33,14 @@ class ReportResult(Result):
     scores : one row per encoder, method, train dataset, test dataset and seed: the table `matrix`
     notes : what was left out or separated, one or two sentences each
     n_runs : how many runs it is of
+    files : the tables and figures for a paper; of a dry run those that would be written, figures not among them
     """
 
     path: Path
     scores: pd.DataFrame
     notes: tuple[str, ...]
     n_runs: int
+    files: tuple[Path, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -45,8 +48,9 @@ class ReportResult(Result):
         return self.scores
 
     def summary(self) -> Mapping[str, Any]:
-        """The path of the page and the number of runs."""
-        return {"path": str(self.path), "runs": self.n_runs}
+        """The path of the page and the number of runs; with files for a paper also how many are in each folder."""
+        folders = Counter(str(path.parent) for path in self.files)
+        return {"path": str(self.path), "runs": self.n_runs, **({"files": dict(folders)} if folders else {})}
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
+
+import yaml
 
 from cache.atomic import replace, write_bytes
 from cache.places import remove_tree
@@ -17,6 +19,7 @@ from pipeline.errors import InputError
 from pipeline.methods.own import plain_name
 from pipeline.plugins import is_reference
 from pipeline.predict.export.card import model_card
+from pipeline.predict.export.hub import Benchmark, benchmark_results, card_metadata
 from pipeline.predict.head_folder import EXPORTED, WEIGHTS
 from pipeline.predict.saved import SavedHead, read_saved
 from pipeline.progress import OnProgress
@@ -32,7 +35,7 @@ from stages.workspace import scores_path
 
 __all__ = ["HeadExport", "export_head"]
 
-_CARD, _ONNX = "README.md", "head.onnx"
+_CARD, _ONNX, _RESULTS = "README.md", "head.onnx", ".eval_results"
 # What reading an export raises where none is; a file that may not be read may be anything.
 _NOT_OURS = (FileNotFoundError, NotADirectoryError, InputError)
 _MAX_OTHER_BYTES = 16 * 2**20  # of a card, or of a graph without its weights
@@ -43,7 +46,8 @@ def export_head(request: ExportHeadRequest, _on_progress: OnProgress) -> ExportH
     params = load_params(request.params)
     plain_name(request.method or "")
     encoder = str(params.encoder(request.encoder)[1]) if request.encoder else ""
-    export = HeadExport.of(request.run, request.out, onnx=request.onnx, encoder=encoder)
+    benchmarks = tuple(map(Benchmark.parse, request.benchmarks))
+    export = HeadExport.of(request.run, request.out, onnx=request.onnx, encoder=encoder, benchmarks=benchmarks)
     if export.up_to_date:
         return export.result("up to date")
     if request.dry_run:
@@ -65,6 +69,7 @@ class HeadExport:
     record : the fields of head.json but `onnx`
     onnx : whether head.onnx is written too
     encoder : as `SavedHead.load_encoder` takes it, for heads that are built with theirs
+    results : name of a file below .eval_results -> its content
     """
 
     saved: SavedHead
@@ -72,9 +77,10 @@ class HeadExport:
     record: records.Export
     onnx: bool
     encoder: str
+    results: Mapping[str, bytes]
 
     @classmethod
-    def of(cls, folder: Path, out: Path, *, onnx: bool, encoder: str) -> Self:
+    def of(cls, folder: Path, out: Path, *, onnx: bool, encoder: str, benchmarks: Sequence[Benchmark] = ()) -> Self:
         """Read and check the run and the place for the export.
 
         Raises
@@ -82,14 +88,16 @@ class HeadExport:
         StageError
             If something else is at `out`.
         InputError, MismatchError
-            If the run cannot be read, or packages are missing that write ONNX.
+            If the run cannot be read, packages are missing that write ONNX, or a benchmark has no score.
         """
         if onnx:
             from pipeline.predict.export.graph import require_packages  # late: it brings torch
 
             require_packages()
         saved = read_saved(folder)
-        export = cls(saved, out, saved.export(_scores(saved)), onnx, encoder)
+        record = saved.export(_scores(saved))
+        results = {name: _yaml(entries) for name, entries in benchmark_results(record, benchmarks).items()}
+        export = cls(saved, out, record, onnx, encoder, results)
         require_inside(out / EXPORTED, out)  # the folder may be a link too: files are written through it
         export._require_place()
         return export
@@ -105,6 +113,7 @@ class HeadExport:
         graph = existing.onnx  # one that this request does not name is left where it is
         same = existing.model_copy(update={"onnx": None}) == self.record
         same = same and _sha256(files[WEIGHTS]) == self.record.head_sha256
+        same = same and all(files[f"{_RESULTS}/{name}"] == data for name, data in self.results.items())
         return same and (not self.onnx or (graph is not None and _sha256(files[_ONNX]) == graph.sha256))
 
     def result(self, status: Literal["written", "planned", "up to date"]) -> ExportHeadResult:
@@ -165,7 +174,8 @@ class HeadExport:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return (WEIGHTS, *((_ONNX,) if self.onnx else ()), _CARD, EXPORTED)
+        results = (f"{_RESULTS}/{name}" for name in self.results)
+        return (WEIGHTS, *((_ONNX,) if self.onnx else ()), _CARD, *results, EXPORTED)
 
     @property
     def _most_bytes(self) -> int:
@@ -177,7 +187,8 @@ class HeadExport:
         if self.onnx:
             graph, files[_ONNX] = self._graph()
             record = record.model_copy(update={"onnx": graph})
-        return {**files, _CARD: model_card(record).encode(), EXPORTED: record.as_bytes()}
+        files |= {f"{_RESULTS}/{name}": data for name, data in self.results.items()}
+        return {**files, _CARD: _card(record).encode(), EXPORTED: record.as_bytes()}
 
     def _graph(self) -> tuple[records.Graph, bytes]:
         from pipeline.predict.export.graph import OUTPUTS, export_graph  # late: they bring torch
@@ -202,6 +213,21 @@ class HeadExport:
             f"{self.out}: expected no folder, an empty one or this export, found {content}. "
             "Nothing is overwritten: remove it, or name another --out"
         )
+
+
+def _card(record: records.Export) -> str:
+    """README.md: what the Hub reads, as YAML, and the text of the card."""
+    metadata = _yaml(card_metadata(record)).decode()
+    licence = (
+        "# license: of this head, by one of the Hub's names, such as cc-by-nc-4.0, once you have chosen one.\n"
+        f"# It has to be within the terms of {record.dataset} and of the encoder: see Licence below.\n"
+        "# datasets: names of this project; replace them by those of the Hub, where it has the dataset.\n"
+    )
+    return f"---\n{licence}{metadata}---\n\n{model_card(record)}"
+
+
+def _yaml(data: Any) -> bytes:
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000).encode()
 
 
 def _sha256(data: bytes) -> str:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cache import open_store
+from cache.atomic import write_bytes
 from cache.export_formats import AS_STORED, ExportForm
 from cache.places import AnyPath
+from stages.errors import StageError
 from stages.results import ExportResult
+
+if TYPE_CHECKING:
+    from cache import Store
+    from pipeline.datasets.facts import DatasetFacts
 
 __all__ = ["export_form", "export_store"]
 
@@ -28,6 +37,7 @@ def export_store(
     feature: str = "pooled",
     view: int = 0,
     form: ExportForm = AS_STORED,
+    croissant: bool = False,
 ) -> ExportResult:
     """Write rows of a store with one of its outputs, shard by shard.
 
@@ -37,11 +47,57 @@ def export_store(
     where, columns : condition on columns, and which of them are written; by default all rows and columns
     feature, view : which features
     form : what becomes of rows without a feature, the dtype, the kind of list
+    croissant : also a description in Croissant beside a .parquet, as `index` writes one of a table
 
     Raises
     ------
     CacheError
         If there is no store, something that is named does not exist in it, or the disk refuses.
+    StageError
+        If a description is requested of another format than Parquet.
     """
-    selection = open_store(store).select(where, columns=columns, output=feature, view=view)
-    return ExportResult.of(selection.export(output, form=form), selection, form)
+    if croissant and output.suffix != ".parquet":
+        raise StageError(f"--croissant describes a .parquet: expected such an --output, found {output}")
+    opened = open_store(store)
+    selection = opened.select(where, columns=columns, output=feature, view=view)
+    result = ExportResult.of(selection.export(output, form=form), selection, form)
+    return replace(result, files=(*result.files, _describe(opened, result, form))) if croissant else result
+
+
+def _describe(store: Store, result: ExportResult, form: ExportForm) -> Path:
+    """Write the description of an exported file; its path."""
+    import pyarrow.parquet as pq  # late, as below: most exports need none of it
+
+    from pipeline.datasets.croissant_parts import TableFile
+    from pipeline.datasets.feature_croissant import FeatureFacts, feature_croissant
+
+    path = result.files[0]
+    with path.open("rb") as opened:
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    file = TableFile(path.name, sha256, path.stat().st_size, pq.read_schema(path))
+    features = FeatureFacts(
+        dataset=store.dataset,
+        classes=store.classes,
+        encoder=store.encoder["encoder"],
+        output=result.feature,
+        view=result.view,
+        row_shape=store.row_shape(result.feature),
+        key=store.key,
+        note=str(store.manifest.provenance.get("encoder_note", "")),
+        n_rows=result.n_rows,
+        n_without_feature=0 if form.rejected == "drop" else result.n_without_feature,
+        unit=store.unit,
+    )
+    described: dict[str, Any] = feature_croissant(features, file, _facts(store))
+    target = path.with_suffix(".croissant.json")
+    write_bytes(target, f"{json.dumps(described, indent=2)}\n".encode())
+    return target
+
+
+def _facts(store: Store) -> DatasetFacts | None:
+    """What is known of the dataset; None where its layout is none of the package: its code is not run for this."""
+    from pipeline.datasets.layouts import LAYOUTS  # late: all of the layouts are imported
+    from pipeline.datasets.published import facts_of
+
+    layout = LAYOUTS.get(str(store.manifest.dataset.get("layout", "")))
+    return facts_of(layout) if layout else None

@@ -1,6 +1,6 @@
 """The files of a new project: parameters, DVC's graph and settings, what Git ignores, a README.
 
-They are made of those in stages/project. Its dvc.yaml is that of the repository: a test compares them.
+They are made of those in stages/project. Its graph.yaml is the dvc.yaml of the repository: a test compares them.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Project:
         )
 
     def _graph(self) -> str:
-        graph = _shipped("dvc.yaml")
+        graph = _shipped("graph.yaml")
         return graph if self.samples else _without_stage(graph, "draw")
 
     def _readme(self) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,8 @@ from stages.remedies import command_line
 from stages.requests import ReportRequest
 from stages.results import ReportResult
 from stages.workflows.audit_records import AuditRecords
-from stages.workflows.published import targets_of
+from stages.workflows.paper import paper_files, require_figures, write_files
+from stages.workflows.published import known_texts, targets_of
 from stages.workflows.scores_file import read_scores
 from stages.workspace import heads_below, scores_path
 
@@ -51,11 +52,14 @@ def report(request: ReportRequest, on_progress: OnProgress) -> ReportResult:
     """Gather all runs, and write the page and its tables unless it is a dry run."""
     page = request.reports / "index.html"
     require_inside(page, request.reports)
+    require_figures(request.figures)
     records = gather(request.runs, request.features, AuditRecords(request.audits, request.tables))
     content = make_report(records, request.runs)
+    files, notes = paper_files(content.groups, request)
     if not request.dry_run:
         _write(content, request.reports)
-    return ReportResult(page, content.tables["matrix"], content.notes, len(records.runs))
+        write_files(files)
+    return ReportResult(page, content.tables["matrix"], (*content.notes, *notes), len(records.runs), tuple(files))
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,14 @@ class Records:
     left_out : sentences on weights and stores that are not here, on files of scores that belong to no run, and on
         audits that were not used
     audits : what audits found in the datasets of the runs
+    texts : text key of runs -> templates of their prompts, of the text vectors that are here
     """
 
     runs: list[ReportRun]
     stores: list[StoreSummary]
     left_out: tuple[str, ...] = ()
     audits: tuple[DatasetFinding, ...] = ()
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) -> Records:
@@ -102,7 +108,8 @@ def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) ->
     )
     audits = audits or AuditRecords(None)
     findings = tuple(audits.findings({name for _, name in used}))
-    return Records(records, stores, (*left_out, *_with_findings(findings), *audits.notes), findings)
+    texts = known_texts(features, {run.encoder for run in records if run.record.text_key})
+    return Records(records, stores, (*left_out, *_with_findings(findings), *audits.notes), findings, texts)
 
 
 def _with_findings(findings: Sequence[DatasetFinding]) -> list[str]:
@@ -124,7 +131,9 @@ def make_report(records: Records, runs: Path = Path("runs")) -> Report:
         {run.record.method for run in records.runs},
         {score.dataset for run in records.runs for score in run.scores},
     )
-    return build_report(records.runs, records.stores, created, records.left_out, evaluate, records.audits, targets)
+    return build_report(
+        records.runs, records.stores, created, records.left_out, evaluate, records.audits, targets, records.texts
+    )
 
 
 def _write(report: Report, reports: Path) -> None:

@@ -19,11 +19,25 @@ from stages.workflows.report import data_files, gather, make_report
 from stages.workflows.status_datasets import add_faces, add_table
 from stages.workflows.status_features import add_store, add_text
 from stages.workflows.status_outputs import KNOWN_ERRORS, Outputs, listed
-from stages.workflows.status_runs import add_runs, add_scores
+from stages.workflows.status_runs import add_runs, add_scores, add_weights
 
 __all__ = ["status"]
 
 _GRAPH = Path("dvc.yaml")
+_STAGES = (
+    *(
+        "versions",
+        "data",
+        "draw",
+        "index",
+        "align",
+        "extract",
+        "encode-text",
+        "train",
+        "evaluate",
+        "report",
+    ),  # in order
+)
 
 
 def status(request: StatusRequest, _on_progress: OnProgress) -> StatusResult:
@@ -44,6 +58,7 @@ def status(request: StatusRequest, _on_progress: OnProgress) -> StatusResult:
             add_store(outputs, named, dataset)
     for named in params.run.encoders:
         add_text(outputs, named)
+    add_weights(outputs)
     runs = {
         named: [run for method in params.run.methods for run in add_runs(outputs, named, method)]
         for named in params.run.encoders
@@ -51,7 +66,7 @@ def status(request: StatusRequest, _on_progress: OnProgress) -> StatusResult:
     for named, folders in runs.items():
         add_scores(outputs, named, folders)
     _add_report(outputs)
-    return StatusResult(tuple(outputs), tuple(outputs.notes))
+    return StatusResult(tuple(sorted(outputs, key=lambda one: _STAGES.index(one.stage))), tuple(outputs.notes))
 
 
 def _add_versions(outputs: Outputs) -> None:

@@ -49,12 +49,14 @@ def add_table(outputs: Outputs, name: str) -> IndexedDataset:
             table = of_its_dataset(SampleTable.read(path), name, path)
     source = (table and current_source(name, table.info, params)) or params.dataset(name)
     root = Path(source.root)
-    _add_root(outputs, name, source)
     if table is not None:
         with reasons_of(reasons):
-            reasons += filter(
-                None, [reasons_to_index(table, name, params), outputs.pending(root), _changed(outputs, name, root)]
-            )
+            reasons += filter(None, [reasons_to_index(table, name, params), _changed(outputs, name, root)])
+    if table is None or reasons or root.exists() or is_drawn(name, source):
+        _add_root(outputs, name, source)
+        reasons += filter(None, [outputs.pending(root)])
+    else:  # as `extract` does: features are used where the images are not
+        outputs.notes[f"{path} is used as it is, as {root} is not on this machine"] = None
     stated = StatedSource.of_table(table.info).as_json() if table and name not in params.datasets else {}
     step = ("index", {"dataset": name, **stated})
     if path.exists():

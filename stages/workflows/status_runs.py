@@ -20,7 +20,21 @@ from stages.workflows.sweep import plan_runs
 from stages.workflows.train_plan import TrainPlan, plans_of
 from stages.workspace import heads_below
 
-__all__ = ["add_runs", "add_scores"]
+__all__ = ["add_runs", "add_scores", "add_weights"]
+
+
+def add_weights(outputs: Outputs) -> None:
+    """State files that image networks begin with, where they are not on this machine."""
+    for method in outputs.params.run.methods:
+        path = _pretrained(outputs, method)
+        if path is not None and not path.exists():
+            reason = f"weights that {method} begins with, methods.{method}.pretrained, are not on this machine"
+            outputs.add("data", path, "missing", reason)
+
+
+def _pretrained(outputs: Outputs, method: str) -> Path | None:
+    written = outputs.params.method(method).recorded("json").get("pretrained")
+    return Path(written) if written else None
 
 
 def add_runs(outputs: Outputs, named: str, method: str) -> list[Path]:
@@ -40,9 +54,11 @@ def add_runs(outputs: Outputs, named: str, method: str) -> list[Path]:
             params=outputs.request.params,
         )
         step = ("train", {"method": method, "encoder": named, "runs": outputs.request.runs})
-        above = [store_of(outputs, named, dataset)]
+        above: list[object] = [store_of(outputs, named, dataset)]
         if outputs.params.method(method).needs_text:
             above.append(text_of(outputs, named))
+        if (weights := _pretrained(outputs, method)) is not None:
+            above.append(weights)
         folders += list(_add_runs(outputs, request, outputs.pending(*above), step))
     return folders
 

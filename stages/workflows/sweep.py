@@ -104,6 +104,11 @@ def plan_runs(
 def _points(request: TrainRequest, params: Params) -> list[Variant]:
     """Those of the request's grid; without one, of the grids that params.yaml has for the method."""
     grids = (request.grid,) if request.grid else params.grids(request.method) or ({},)
+    if not request.grid and (both := sorted({name for grid in grids for name in grid} & request.options.keys())):
+        raise ParamsError(
+            f"--option {both[0]}: methods.{request.method}.grid of params.yaml has its values, too. Write --grid "
+            f"{both[0]}=VALUE, which replaces that grid"
+        )
     return [point for grid in grids for point in grid_variants(grid)]
 
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cache.atomic import write_bytes
-from pipeline.datasets.croissant import TableFile, croissant
+from pipeline.datasets.croissant import croissant
+from pipeline.datasets.croissant_parts import TableFile
 from pipeline.datasets.digests import FileDigests
 from pipeline.datasets.drawn import SAMPLES, drawing_changes, is_free, unfinished_drawing
 from pipeline.datasets.facts import DatasetFacts

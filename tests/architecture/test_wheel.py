@@ -24,6 +24,8 @@ CARRIED = (
     "pipeline/predict/default_head/head.safetensors",
     "pipeline/predict/default_head/head.json",
     "pipeline/predict/default_head/README.md",
+    "pipeline/published/cafe.csv",
+    "pipeline/published/papers.json",
     "pipeline/report/templates/page.html.j2",
     "pipeline/methods/mask/recipes/cafe/raf-db.yaml",
     "pipeline/methods/text/recipes/zero-shot/clip-faces.yaml",

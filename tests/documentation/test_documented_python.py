@@ -39,6 +39,12 @@ assert [path.parent.name for path in named.folders] == ["hidden=narrow", "hidden
 # What a page has done, or has at hand, before its first block.
 BEFORE = {
     "README.md": "",
+    "docs/compare.md": """
+import stages
+stages.extract("sample-a")
+for method in ("linear-probe", "feature-mask"):
+    stages.evaluate(stages.train(method, "sample-a", seeds=[0, 1]), datasets="sample-a")
+""",
     "docs/faces.md": "from PIL import Image\npicture = Image.open('photo.jpg')",
     "docs/heads.md": """
 import stages
@@ -53,6 +59,7 @@ from PIL import Image
 picture = Image.open("photo.jpg")
 pixels = np.asarray(picture)
 """,
+    "docs/sklearn.md": "",
 }
 SMALLER = {"features/clip/affectnet": "features/mini/sample-a", "/ferplus": "/sample-a"}
 

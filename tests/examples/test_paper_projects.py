@@ -30,7 +30,7 @@ NAMES = sorted(path.parent.name for path in PAPERS.glob("*/params.yaml"))
 RAF = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 FOLDERS = ("Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral")
 FERPLUS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
-ARCHITECTURE, OF_REAL_ARCHITECTURE = "ViT-B-32-quickgelu", ("kefer-table-3",)
+ARCHITECTURE, OF_REAL_ARCHITECTURE = "ViT-B-32-quickgelu", ("cliper-table-2",)
 _IMAGE = {"epochs": 1, "backbone": "small", "pretrained": ""}
 _TUNED = {"epochs": 1, "batch_size": 8}
 QUICK: dict[str, dict[str, Any]] = {
@@ -149,8 +149,11 @@ class Machine:
         params: dict[str, Any] = yaml.safe_load((PAPERS / name / "params.yaml").read_text())
         assert params["classes"] == self.classes
         for method, block in params["methods"].items():
-            grid = block.get("grid", {})
-            axes = {axis for one in (grid if isinstance(grid, list) else [grid]) for axis in one}
+            grid = block.get("grid", [])
+            grids = grid if isinstance(grid, list) else [grid]
+            axes = {axis for one in grids for axis in one}
+            for one in grids:  # the ends of long axes
+                one.update({axis: [*values[:1], *values[-1:]] for axis, values in one.items() if len(values) > 2})
             known = {option: value for option, value in QUICK[method].items() if option not in axes}
             block.update(known | self._input(block))
         params["run"]["seeds"] = [0]

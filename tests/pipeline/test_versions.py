@@ -37,6 +37,7 @@ def test_a_method_without_a_version_is_an_error() -> None:
 
 
 def test_examples_see_the_same_versions() -> None:
-    for example in ("faces", "methods", "video"):
+    papers = [f"papers/{path.name}" for path in (ROOT / "examples" / "papers").iterdir() if path.is_dir()]
+    for example in ("faces", "methods", "video", *papers):
         versions = ROOT / "examples" / example / "pipeline" / "versions.json"
         assert versions.resolve() == ROOT / "pipeline" / "versions.json"

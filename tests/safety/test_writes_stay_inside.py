@@ -23,6 +23,7 @@ methods: {linear-probe: {}}
 RUN = "runs/untrained/linear-probe/faces/seed-0"
 STORE = "features/untrained/faces.zarr"
 COMMANDS = (
+    "init out/lab --dataset faces --layout folder --no-git",
     "datasets",
     "code",
     "draw --style sample-d --images 60 --out data",

@@ -35,6 +35,8 @@ def main() -> None:
     for module in pkgutil.iter_modules(stages.workflows.__path__):
         importlib.import_module(f"stages.workflows.{module.name}")
     command, prepared = task["command"], work / "prepared"
+    if command[0] in ("extract", "encode-text"):
+        importlib.import_module("open_clip")  # seconds of each try otherwise
     _copied(project, prepared)
     for words in task["prepare"]:
         assert _forked(prepared, lambda words=words: run(words)) == 0

@@ -23,6 +23,8 @@ import stages
 names = ["sample-a", "sample-b"]
 folder = Path("data")
 
+stages.init("lab", datasets=names, layouts={"sample-a": "folder"}, roles={"sample-b": "test"})
+stages.status(runs=folder, features="features").check()
 stages.datasets(tables="tables", params=Path("params.yaml"))
 stages.code(tables=folder)
 stages.draw("sample-a", out="data/sample-a", contact_sheet=folder / "sheet.png")
@@ -50,7 +52,7 @@ scores = stages.evaluate(runs, datasets=names)
 stages.evaluate("runs/mini", datasets="sample-b", split="val")
 stages.evaluate([runs, "runs/mini", Path("runs")], datasets=tuple(names))
 stages.evaluate(runs.folders)
-compared: pd.DataFrame = stages.compare([runs, "runs/mini/kefer"], datasets="sample-b", metric="accuracy", by="train").frame
+compared = stages.compare([runs, "runs/mini/kefer"], datasets="sample-b", metric="accuracy", by="train")
 stages.compare("runs")
 stages.predict("photo.jpg", run=runs.folders[0])
 stages.predict(["photo.jpg", Path("photos")], run="runs/mini/cafe/sample-a/seed-0", annotate="labelled")
@@ -59,8 +61,9 @@ stages.export_head("runs/mini/cafe/sample-a/seed-0", out="head", onnx=True)
 stages.export_head(runs.folders[0], folder / "head")
 stages.report(runs="runs", reports=folder)
 rows: list[str] = [str(entry["dataset"]) for entry in scores.scores]
-frames: list[pd.DataFrame] = [table.frame, store.frame, runs.frame, scores.frame]
+frames: list[pd.DataFrame] = [table.frame, store.frame, runs.frame, scores.frame, compared.frame]
 
+stages.init(roles={"sample-b": "validation"})  # error: dict-item
 stages.index("sample-a", root=3)  # error: arg-type
 stages.index("sample-a", rooot="data")  # error: call-arg
 stages.extract("sample-a", outputs=[1])  # error: list-item

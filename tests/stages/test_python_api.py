@@ -20,7 +20,7 @@ from stages.cli import run
 from stages.command_group import COMMANDS, cli
 from stages.errors import ParamsError
 
-OF_THE_COMMAND_LINE = {"help", "output_format"}  # how a command prints, which a function does not
+OF_THE_COMMAND_LINE = {"help", "output_format", "show_all"}  # how a command prints, which a function does not
 
 
 def request_of(name: str) -> Any:

@@ -45,8 +45,11 @@ class ImageHead(Head, kind="image"):
         self.backbone.reset(rng)
         reset_linear(self.classifier, rng)
 
+    def representation(self, inputs: Inputs) -> Tensor:
+        return means_of_input(self, inputs, "pixels", lambda pixels: self.embed(to_images(pixels)))
+
     def logits(self, inputs: Inputs) -> Tensor:
-        return self.classify(means_of_input(self, inputs, "pixels", lambda pixels: self.embed(to_images(pixels))))
+        return self.classify(self.representation(inputs))
 
     def embed(self, images: Tensor) -> Tensor:
         """Normalised and perhaps augmented images, float32 (B, 3, S, S), to what is classified, float32 (B, D)."""
@@ -81,6 +84,9 @@ class FineTuneHead(OnTower, Head, kind="fine-tune"):
         """The network's features, float32 (B, D), to logits, float32 (B, C)."""
         logits: Tensor = self.classifier(features)
         return logits
+
+    def representation(self, inputs: Inputs) -> Tensor:
+        return self.features(inputs)
 
     def logits(self, inputs: Inputs) -> Tensor:
         return self.classify(self.features(inputs))

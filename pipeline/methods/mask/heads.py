@@ -44,6 +44,9 @@ class MaskHead(Head):
         gated: Tensor = scaled * (mask.sigmoid() if self.sigmoid else mask)
         return gated
 
+    def representation(self, inputs: Inputs) -> Tensor:
+        return self.gate(inputs)
+
     def logits(self, inputs: Inputs) -> Tensor:
         output: Tensor = self.classifier(self.gate(inputs))
         return output

@@ -166,3 +166,6 @@ class TunedDescriptorHead(OnTower, DescriptorHead, kind="tuned-descriptors"):
     def __init__(self, spec: HeadSpec, encoder: TorchEncoder) -> None:
         super().__init__(spec, encoder.width)
         self.tower = TunedTower(encoder, *spec.inputs)
+
+    def representation(self, inputs: Inputs) -> Tensor:
+        return self.features(inputs)

@@ -63,6 +63,9 @@ class TemporalHead(Head):
         logits: Tensor = self.classifier(self.embed(self.scale(inputs[FRAMES]), factors))
         return logits
 
+    def representation(self, inputs: Inputs) -> Tensor:
+        return self.embed(self.scale(inputs[FRAMES]))
+
     def logits(self, inputs: Inputs) -> Tensor:
         return self.classify(inputs)
 

@@ -87,6 +87,9 @@ class TextHead(Head):
         vectors: Tensor = self.project(features)
         return vectors
 
+    def representation(self, inputs: Inputs) -> Tensor | None:
+        return self.embed(self.features(inputs))
+
     def logits(self, inputs: Inputs) -> Tensor:
         vectors = functional.normalize(self.embed(self.features(inputs)), dim=1)
         return vectors @ self.text.T / self.temperature
@@ -101,6 +104,9 @@ class TextSimilarityHead(TextHead, kind="text-similarity"):
     def features(self, inputs: Inputs) -> Tensor:
         scaled: Tensor = self.scale(inputs["pooled"])
         return scaled
+
+    def representation(self, inputs: Inputs) -> Tensor | None:
+        return super().representation(inputs) if isinstance(self.project, nn.Linear) else None
 
 
 class ImageTextHead(TextHead, kind="image-text"):

@@ -29,6 +29,15 @@ __all__ = ["command"]
 )
 @click.option("--onnx", is_flag=True, help="Also head.onnx, for programs without PyTorch; needs the extra [onnx].")
 @click.option("--encoder", help="With --onnx, for heads that contain a part of their encoder.  [default: the run's]")
+@click.option(
+    "--benchmark",
+    "benchmarks",
+    multiple=True,
+    default=(),
+    metavar="DATASET=OWNER/NAME[:TASK]",
+    help="A test dataset that is a benchmark of the Hugging Face Hub: its score also as .eval_results/DATASET.yaml. "
+    "May be given several times.  [default: none]",
+)
 @method_code_option
 @click.option("--dry-run", is_flag=True, help="Check the run and the folder; write nothing.")
 @params_option
@@ -39,7 +48,8 @@ def command(output_format: str, **options: Any) -> None:
 
     The folder has everything that `predict --run` needs on another machine, except for the encoder. head.json has the
     encoder's identity, and any other encoder is refused. The scores in the card are those that `evaluate` wrote for
-    this head: evaluate first. Exporting the same head again changes nothing.
+    this head: evaluate first. The card begins with what the Hugging Face Hub reads; nothing is uploaded. Exporting the
+    same head again changes nothing.
     """
     from stages.requests import ExportHeadRequest
     from stages.running import run

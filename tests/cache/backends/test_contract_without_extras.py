@@ -56,6 +56,8 @@ def test_a_backend_of_ones_own_passes_the_contract_where_no_extra_is_installed(t
     (tmp_path / "test_mine.py").write_text(BACKEND)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = slow: every moment of a write\nfilterwarnings = error\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--strict-markers", "-m", "not slow"]
+    # The folder that pytest takes otherwise is shared by all runs of a user: the last one removes what others left.
+    command.append(f"--basetemp={tmp_path / 'temporary'}")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from report_samples import CLASSES, STAND_IN, Page, make_run, score_json
+from run_records import FEATURES, KEY
 
 from pipeline.methods.mask.options import CafeConfig
 from pipeline.published import ANY, FILE, Claim, PublishedSet
@@ -41,8 +42,8 @@ def _run(*accuracies: float, test: str = "b", **changes: Any) -> Any:
     ]
 
 
-def _compared(runs: Any, *targets: Target) -> list[PublishedResult]:
-    return compare_with_published(group_runs(runs), targets or (TARGET,))
+def _compared(runs: Any, *targets: Target, texts: Any = None) -> list[PublishedResult]:
+    return compare_with_published(group_runs(runs), targets or (TARGET,), texts or {})
 
 
 def _one(runs: Any, *targets: Target) -> PublishedResult:
@@ -101,7 +102,11 @@ class TestReasons:
             ({"encoder_spec": "mini"}, f"other encoder: mini, published with {SPEC}"),
             ({"config": {"epochs": 3}}, "other options: epochs=3 (published: 60)"),
             ({"config": {"pretrained": ""}}, "without the pretrained weights of the published network"),
-            ({"text_encoder": {"family": "other"}}, "text of another encoder"),
+            ({"text_key": KEY, "text_encoder": {"family": "other"}}, "text of another encoder"),
+            (
+                {"text_key": KEY, "text_encoder": FEATURES["encoder"]},
+                "its prompts are not known: their vectors are not below --features",
+            ),
             ({"score": {"split": "val"}}, "val split"),
             ({"score": {"excluded_overlap": 3}}, "other images: 3 that overlap with training are left out"),
         ],
@@ -124,6 +129,13 @@ class TestReasons:
         assert _one(_run(0.45), target).reasons == ("with pretrained weights, published without",)
         anything = replace(TARGET, claim=replace(CLAIM, options={"pretrained": ANY}))
         assert _one(_run(0.45), anything).reasons == ()
+
+    def test_prompts_are_compared_as_they_are_written(self) -> None:
+        target = replace(TARGET, templates=("a photo of [CLS].",))
+        run = _run(0.45, text_key=KEY, text_encoder=FEATURES["encoder"])
+        (same,) = _compared(run, target, texts={KEY: ("a photo of [CLS].",)})
+        (other,) = _compared(run, target, texts={KEY: ("a face.", "another.")})
+        assert (same.reasons, other.reasons) == ((), ("other prompts: 'a face.' ..., published 'a photo of [CLS].'",))
 
     def test_an_unknown_number_of_images_is_a_caveat(self) -> None:
         result = _one(_run(0.45), replace(TARGET, claim=replace(CLAIM, test_set=replace(SET, n=0))))

@@ -44,6 +44,19 @@ def test_a_grid_of_the_request_removes_no_point_of_params(project: Path) -> None
     assert _trained(seeds=0, grid={"hidden": [16]}) == ["hidden=16/seed-0", "lambda_sep=3/seed-0", "seed-0"]
 
 
+def test_an_option_that_the_grid_has_too_is_refused(project: Path) -> None:
+    """Which of both holds would be a guess; the advice works."""
+    _with_grid({"lambda_sep": [3]})
+    with pytest.raises(
+        ParamsError, match=r"--option lambda_sep: methods\.feature-mask\.grid .* with --grid lambda_sep="
+    ):
+        stages.train("feature-mask", "sample-a", seeds=0, options={"lambda_sep": 1.0})
+    (run,) = stages.train("feature-mask", "sample-a", seeds=0, options={"hidden": 16}).runs
+    assert (run.record.config["lambda_sep"], run.record.config["hidden"]) == (3.0, 16)
+    (other,) = stages.train("feature-mask", "sample-a", seeds=0, grid={"lambda_sep": [1.0]}).runs
+    assert other.record.config["lambda_sep"] == 1.0
+
+
 def test_a_grid_is_no_option_of_the_method() -> None:
     params = parse_params({"methods": {"cafe": {"recipe": "cafe/raf-db", "grid": {"sigmoid": [True, False]}}}}, "p")
     assert "grid" not in params.options("cafe")[1]

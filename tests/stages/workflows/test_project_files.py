@@ -17,7 +17,7 @@ SHIPPED = ROOT / "stages" / "project"
 
 
 @pytest.mark.parametrize(
-    ("shipped", "own"), [("dvc.yaml", "dvc.yaml"), ("dvcignore", ".dvcignore"), ("dvc-config", ".dvc/config")]
+    ("shipped", "own"), [("graph.yaml", "dvc.yaml"), ("dvcignore", ".dvcignore"), ("dvc-config", ".dvc/config")]
 )
 def test_what_the_package_carries_is_what_the_repository_uses(shipped: str, own: str) -> None:
     """`make project` copies them."""

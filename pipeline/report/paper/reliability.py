@@ -1,0 +1,117 @@
+"""Reliability diagrams: accuracy by confidence, with what chance allows on so many images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pipeline.learning.probabilities import N_BINS
+from pipeline.learning.statistics import wilson_interval
+from pipeline.report.formatting import ece_text
+from pipeline.report.groups import Group
+from pipeline.report.paper.captions import encoder_sentence, legends, stand_in_sentence, test_sentence
+from pipeline.report.paper.latex import file_stem
+from pipeline.report.paper.style import COLORS, COLUMN_IN, FigureFacts, PaperFigure, drawn
+from pipeline.report.runs import ReportRun, ReportScore
+
+__all__ = ["Confidences", "ReadConfidences", "reliability_bins", "reliability_figures"]
+
+
+class Confidences(NamedTuple):
+    """Of every scored unit of a test set.
+
+    Parameters
+    ----------
+    confidence : float in [0, 1], shape (U,): the calibrated probability of the prediction
+    right : bool, shape (U,)
+    """
+
+    confidence: npt.NDArray[np.floating]
+    right: npt.NDArray[np.bool_]
+
+
+ReadConfidences = Callable[[ReportRun, ReportScore], Confidences]
+
+
+class Bin(NamedTuple):
+    """The units whose confidence is in (low, high]; fractions. The interval is Wilson's of the accuracy."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+
+
+def reliability_figures(groups: Sequence[Group], read: ReadConfidences) -> Iterator[PaperFigure]:
+    """A figure per method, train and test dataset, of the run with the lowest seed."""
+    for group in groups:
+        for run in _first_of_each_train(group):
+            for score in run.scores:
+                yield _figure(group, run, score, read(run, score))
+
+
+def reliability_bins(confidences: Confidences, n_bins: int = N_BINS) -> list[Bin]:
+    """The bins with any unit, of equal width: those of the expected calibration error."""
+    numbers = np.clip(np.ceil(confidences.confidence * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
+    bins = []
+    for number in np.unique(numbers):
+        members = numbers == number
+        hits, n = int(confidences.right[members].sum()), int(members.sum())
+        edges = (float(number) / n_bins, float(number + 1) / n_bins)
+        bins.append(Bin(*edges, n, float(confidences.confidence[members].mean()), hits / n, *wilson_interval(hits, n)))
+    return bins
+
+
+def _first_of_each_train(group: Group) -> Iterator[ReportRun]:
+    for train in dict.fromkeys(run.trained_as for run in group.runs):
+        yield min((run for run in group.runs if run.trained_as == train), key=lambda run: run.seed)
+        if not group.runs[0].is_trained:
+            return  # every train dataset has the same head
+
+
+def _figure(group: Group, run: ReportRun, score: ReportScore, confidences: Confidences) -> PaperFigure:
+    bins = reliability_bins(confidences)
+    train = run.trained_as if run.is_trained else "no dataset"
+    cell = next(cell for cell in group.cells.values() if cell.test == score.test)
+    sentences = (
+        f"Reliability of {group.method}, trained on {train}, tested on {score.test}, seed {run.seed}: accuracy of the "
+        f"images of each of {N_BINS} bins of confidence, with Wilson's 95 % interval; below, the share of images in "
+        f"each bin. ECE (%): {ece_text(score.ece, score.ece_expected)}.",
+        stand_in_sentence([group]),
+        test_sentence([group], [cell]),
+        encoder_sentence([group]),
+    )
+    name = file_stem("reliability", group.encoder, group.method, train, score.test)
+    caption = " ".join(filter(None, sentences)) + legends([cell])
+    data = pd.DataFrame(bins, columns=Bin._fields)
+    facts = FigureFacts(name, caption, bool(group.note))
+    return drawn(facts, data, (COLUMN_IN, 3.2), lambda figure: _draw(figure, bins, score))
+
+
+def _draw(figure: Figure, bins: Sequence[Bin], score: ReportScore) -> None:
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    centres, heights = [100 * each.confidence for each in bins], [100 * each.accuracy for each in bins]
+    errors = [
+        [100 * (each.accuracy - each.accuracy_low) for each in bins],
+        [100 * (each.accuracy_high - each.accuracy) for each in bins],
+    ]
+    axes.plot([0, 100], [0, 100], "--", color="#888888", linewidth=0.8)
+    axes.errorbar(centres, heights, errors, marker="o", linestyle="none", color=COLORS[0], linewidth=0.8)
+    axes.text(3, 97, f"ECE {ece_text(score.ece, score.ece_expected)}", va="top")
+    axes.set_ylabel("accuracy, %")
+    axes.set_ylim(-2, 102)
+    total = sum(each.n for each in bins)
+    width = 100 / N_BINS
+    lefts = [100 * each.low for each in bins]
+    below.bar(lefts, [100 * each.n / total for each in bins], width, align="edge", color=COLORS[5], edgecolor="white")
+    below.set_ylabel("images, %")
+    below.set_xlabel("confidence, %")
+    below.set_xlim(0, 101)  # a head may be sure

@@ -1,0 +1,49 @@
+"""The words nearest to learned tokens, as a table per run with the lowest seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.report.groups import Group
+from pipeline.report.paper.captions import encoder_sentence, stand_in_sentence
+from pipeline.report.paper.latex import LatexCell, LatexTable, Row, file_stem
+from pipeline.report.runs import ReportRun
+from pipeline.report.words import Words, nearest_words
+
+__all__ = ["word_tables"]
+
+
+def word_tables(groups: Sequence[Group]) -> Iterator[LatexTable]:
+    """A table per method and train dataset: rows are descriptors, columns tokens, each with the nearest word."""
+    for group in groups:
+        for train in dict.fromkeys(run.trained_as for run in group.runs):
+            run = min((run for run in group.runs if run.trained_as == train), key=lambda run: run.seed)
+            if words := nearest_words(run):
+                yield _table(group, run, words)
+
+
+def _table(group: Group, run: ReportRun, words: Words) -> LatexTable:
+    n_tokens = max(len(tokens) for descriptors in words.values() for tokens in descriptors)
+    caption = [
+        f"Nearest words of the vocabulary to the learned tokens of {group.method} trained on {run.trained_as}, seed "
+        f"{run.seed}; in brackets the Euclidean distance.",
+        stand_in_sentence([group]),
+        encoder_sentence([group]),
+    ]
+    return LatexTable(
+        file_stem("words", group.encoder, group.method, run.trained_as),
+        " ".join(filter(None, caption)),
+        ("Expression", "Descriptor", *(f"Token {number}" for number in range(1, n_tokens + 1))),
+        2,
+        tuple(_block(name, descriptors, n_tokens) for name, descriptors in words.items()),
+    )
+
+
+def _block(name: str, descriptors: Sequence[Sequence[Sequence[Sequence[object]]]], n_tokens: int) -> tuple[Row, ...]:
+    rows = []
+    for number, tokens in enumerate(descriptors, start=1):
+        nearest = [words[0] for words in tokens]
+        cells = [LatexCell(str(word), f"({float(str(distance)):.2f})") for word, distance in nearest]
+        padding = [LatexCell("")] * (n_tokens - len(cells))
+        rows.append((LatexCell(name if number == 1 else ""), LatexCell(str(number)), *cells, *padding))
+    return tuple(rows)

@@ -1,0 +1,1 @@
+"""What the estimators of `stages.sklearn` are made of."""

@@ -1,0 +1,122 @@
+"""Tables and figures for a paper, which `report` writes beside its page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cache.atomic import write_bytes
+from cache.csv_cells import write_csv
+from pipeline.errors import ConfigError
+from pipeline.progress import silent
+from pipeline.report.paper.latex import latex_figure, preview
+from pipeline.report.paper.tables import latex_tables
+from pipeline.report.paper.train_test import Differences, by_encoder
+from stages.names import FIGURES
+from stages.requests import CompareRequest, ReportRequest
+from stages.workflows.compare import compare
+from stages.workflows.paper_sources import FeatureReader, confidences_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.report.groups import Group
+    from pipeline.report.paper.style import PaperFigure
+
+__all__ = ["LATEX", "PAPER_FIGURES", "paper_files", "require_figures", "write_files"]
+
+LATEX, PAPER_FIGURES = "latex", "figures"  # folders below that of the report
+_PREVIEW = "preview.tex"
+
+
+def require_figures(names: Sequence[str]) -> None:
+    """ConfigError if figures are requested, and the package that draws them is missing."""
+    if names and find_spec("matplotlib") is None:
+        raise ConfigError("figures need the package matplotlib, found none. Run: pip install 'fer-stage[figures]'")
+
+
+def paper_files(groups: Sequence[Group], request: ReportRequest) -> tuple[dict[Path, bytes], list[str]]:
+    """The files that a request asks for, and notes on what is in none of them and on files of an earlier report.
+
+    Nothing is drawn in a dry run.
+    """
+    files: dict[Path, bytes] = {}
+    notes: list[str] = []
+    if request.latex:
+        files |= _latex_files(groups, request)
+    if request.figures and not request.dry_run:
+        figures, notes = _figures(groups, request)
+        files |= {path: data for figure in figures for path, data in _files_of(figure, request.reports).items()}
+    return files, [*notes, *_outdated(files)]
+
+
+def write_files(files: Mapping[Path, bytes]) -> None:
+    """Write every file."""
+    for path, data in files.items():
+        write_bytes(path, data)
+
+
+def _latex_files(groups: Sequence[Group], request: ReportRequest) -> dict[Path, bytes]:
+    folder = request.reports / LATEX
+    differences = partial(_differences, groups) if request.significance else None
+    tables = latex_tables(groups, request.uncertainty, differences)
+    files = {folder / f"{table.name}.tex": table.as_latex().encode() for table in tables}
+    return {**files, folder / _PREVIEW: preview([table.name for table in tables]).encode()} if files else {}
+
+
+def _differences(groups: Sequence[Group], encoder: str, metric: str) -> Differences:
+    """Whether `compare` sees a difference, of every two methods on an encoder in every place."""
+    members = by_encoder(groups)[encoder]
+    if len(members) < 2:
+        return {}
+    folders = tuple(Path(run.label) for group in members for run in group.runs)
+    compared = compare(CompareRequest(folders, metric="uar" if metric == "uar" else "accuracy"), silent)
+    return {
+        (pair.trained_on, pair.dataset, frozenset({pair.first, pair.second})): pair.is_significant
+        for pair in compared.pairs
+    }
+
+
+def _figures(groups: Sequence[Group], request: ReportRequest) -> tuple[list[PaperFigure], list[str]]:
+    # late: it brings matplotlib, an extra
+    from pipeline.report.paper.figures import OF_SINGLE_HEADS, Sources, grid_variants, paper_figures
+
+    names = dict.fromkeys(FIGURES if "all" in request.figures else request.figures)
+    features = FeatureReader(request.features)
+    figures = paper_figures(groups, names, Sources(confidences_of, features.read))
+    notes = list(features.notes)
+    if (variants := grid_variants(groups)) and OF_SINGLE_HEADS & names.keys():
+        folder = Path(variants[0].runs[0].label).parent
+        notes.append(
+            f"No figures of single heads ({', '.join(sorted(OF_SINGLE_HEADS & names.keys()))}) of {len(variants)} "
+            f"variants of grids. To draw those of one, name its folder: --runs {folder}"
+        )
+    return figures, notes
+
+
+def _files_of(figure: PaperFigure, reports: Path) -> dict[Path, bytes]:
+    stem = reports / PAPER_FIGURES / figure.name
+    caption = latex_figure(figure.name, figure.caption, is_wide=figure.is_wide).encode()
+    files = {".pdf": figure.pdf, ".svg": figure.svg, ".csv": _csv(figure.data), ".tex": caption}
+    return {stem.with_name(stem.name + suffix): data for suffix, data in files.items()}
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    text = io.StringIO()
+    write_csv(table, text)
+    return text.getvalue().encode()
+
+
+def _outdated(files: Mapping[Path, bytes]) -> list[str]:
+    """Notes on files in the same folders that are not of this report: they may be of runs that are gone."""
+    notes = []
+    for folder in dict.fromkeys(path.parent for path in files):
+        kinds = {path.suffix for path in files if path.parent == folder}
+        if others := sorted(path.name for path in folder.glob("*") if path.suffix in kinds and path not in files):
+            names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+            notes.append(f"In {folder} are files that are not of this report: {names}. Delete what is not needed")
+    return notes

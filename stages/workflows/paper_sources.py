@@ -1,0 +1,115 @@
+"""What figures of a paper need of single units: their predictions, and their features before and after a head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cache import Store
+from cache.features_root import find_store
+from cache.places import AnyPath
+from pipeline.predict.saved import SavedHead, read_saved
+from pipeline.records.run import OwnRun
+from pipeline.report import ReportRun
+from stages.errors import StageError
+from stages.workflows.folds import FoldSources
+from stages.workflows.predictions import predictions_of
+
+if TYPE_CHECKING:
+    from pipeline.report.paper.projection import FeaturePair
+    from pipeline.report.paper.reliability import Confidences
+    from pipeline.report.runs import ReportScore
+
+__all__ = ["FeatureReader", "confidences_of"]
+
+_SEED = 0  # of which units are drawn
+
+
+def confidences_of(run: ReportRun, score: ReportScore) -> Confidences:
+    """The calibrated probability of each prediction, and whether it is right.
+
+    Raises
+    ------
+    StageError
+        If the predictions of the score are not there; it names the command that makes them.
+    """
+    from pipeline.report.paper.reliability import Confidences  # late: it brings matplotlib, an extra
+
+    _, predictions = predictions_of(Path(run.label), score.dataset, score.split, without_overlap=score.without_overlap)
+    probabilities = predictions.scored["probability"].to_numpy()
+    return Confidences(probabilities, predictions.predicted == predictions.labels)
+
+
+class FeatureReader:
+    """Reads features of test sets, and computes what heads make of them, on the CPU.
+
+    Attributes
+    ----------
+    notes : what has no figure, and why, each once
+    """
+
+    def __init__(self, features: AnyPath) -> None:
+        self.features = features
+        self.notes: dict[str, None] = {}
+        self._folds = FoldSources()
+        self._stores: dict[tuple[str, str], Store] = {}
+
+    def read(self, run: ReportRun, score: ReportScore, most: int) -> FeaturePair | None:
+        """The features of at most `most` units, drawn with a fixed seed; None of a head that makes none of its own.
+
+        Raises
+        ------
+        StageError, CacheError
+            If the store is not there, or is not the one that was scored.
+        """
+        from pipeline.report.paper.projection import FeaturePair  # late: it brings matplotlib, an extra
+
+        store = self._store(run, score)
+        saved = read_saved(Path(run.label))
+        if reason := _why_not(saved, store):
+            self.notes[f"No figure of the features of {run.name} on {score.test}: {reason}"] = None
+            return None
+        units = self._folds.of(store, score.fold)
+        labels = units.labels(score.split)
+        rows = _drawn(np.flatnonzero(np.isin(labels, saved.classes)), most)
+        head = saved.build()
+        head.require(units)
+        of_head = head.represent_units(units, score.split, rows)
+        if of_head is None:
+            return None
+        stored = np.asarray(units.features(score.split)[rows])
+        return FeaturePair(units.ids(score.split)[rows], labels[rows], stored, of_head)
+
+    def _store(self, run: ReportRun, score: ReportScore) -> Store:
+        names = (run.encoder, score.dataset)
+        if names not in self._stores:
+            self._stores[names] = find_store(self.features, *names)
+        store = self._stores[names]
+        if store.key != score.store_key:
+            raise StageError(
+                f"{store.path}: expected the features that {run.label} was scored on, of key "
+                f"{score.store_key[:12]}, found {store.key[:12]}",
+                remedy=[("evaluate", {"runs": (run.label,)})],
+                purpose="to score the features of now",
+            )
+        return store
+
+
+def _why_not(saved: SavedHead, store: Store) -> str:
+    """Why features of a head are not drawn; empty if they are."""
+    if isinstance(saved.record, OwnRun):
+        return f"its method is code that the report does not run ({saved.record.method_code.code})"
+    if saved.needs_encoder:
+        return "the head is a part of its encoder, which the report does not load"
+    if store.unit == "clip":
+        return "those of clips are not drawn, only those of images"
+    return ""
+
+
+def _drawn(rows: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(_SEED).choice(rows, most, replace=False))

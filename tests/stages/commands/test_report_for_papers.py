@@ -1,0 +1,129 @@
+"""`fer-stage report --latex --figures`: files for a paper beside the page, and what is said of what is missing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import stages
+from pipeline.predict.saved import read_saved
+from stages.cli import run
+from stages.workflows.paper_sources import FeatureReader
+from stages.workflows.report import gather
+
+RUN = Path("runs/untrained/feature-mask/sample-a/seed-0")
+PREDICTIONS = Path("runs/scores/untrained/feature-mask/sample-a/seed-0/predictions")
+
+
+def test_tables_and_figures_are_written_beside_the_page(project: Path, fer_stage: Callable[..., Any]) -> None:
+    summary = fer_stage("report", "--latex", "--figures", "--format", "json")
+    latex, figures = Path("reports/latex"), Path("reports/figures")
+    assert summary["files"] == {"reports/latex": 5, "reports/figures": 32}
+    assert sorted(path.stem for path in latex.iterdir()) == [
+        "matrix-untrained-accuracy",
+        "matrix-untrained-uar",
+        "preview",
+        "recall-untrained-sample-a-sample-a",
+        "recall-untrained-sample-a-sample-e",
+    ]
+    assert "\\input{matrix-untrained-uar}" in (latex / "preview.tex").read_text()
+    kinds = {path.stem.partition("-")[0] for path in figures.iterdir()}
+    assert kinds == {"ranking", "confusion", "reliability", "features"}
+    for pdf in figures.glob("*.pdf"):
+        assert {path.suffix for path in figures.glob(f"{pdf.stem}.*")} == {".pdf", ".svg", ".csv", ".tex"}
+    bins = pd.read_csv(figures / "reliability-untrained-feature-mask-sample-a-sample-e.csv")
+    score = stages.report(dry_run=True).frame.query("test == 'sample-e'").iloc[0]
+    assert bins["n"].sum() == score["n"]
+    assert (bins["n"] * bins["accuracy"]).sum() / score["n"] == pytest.approx(score["accuracy"])
+
+
+def test_a_report_without_them_is_as_before(project: Path, fer_stage: Callable[..., Any]) -> None:
+    assert fer_stage("report", "--format", "json") == {"path": "reports/index.html", "runs": 1}
+    assert sorted(path.name for path in Path("reports").iterdir()) == ["index.html", "metrics.json", "tables"]
+
+
+def test_a_dry_run_writes_nothing(project: Path) -> None:
+    result = stages.report(latex=True, figures="all", dry_run=True)
+    assert [path.parent for path in result.files] == [Path("reports/latex")] * 5
+    assert not Path("reports").exists()
+
+
+def test_an_unknown_figure_is_refused_with_the_names_that_there_are(
+    project: Path, fer_stage: Callable[..., Any]
+) -> None:
+    message = fer_stage("report", "--figures", "rankin", code=2)
+    assert "--figures: expected names among ranking, sensitivity, confusion, reliability, features, or all" in message
+    assert "'rankin'" in message
+
+
+def test_figures_of_predictions_that_are_gone_name_the_command_that_makes_them(
+    project: Path, fer_stage: Callable[..., Any]
+) -> None:
+    shutil.rmtree(PREDICTIONS)
+    message = fer_stage("report", "--figures", "reliability", code=1)
+    command = f"fer-stage evaluate --run {RUN} --dataset sample-a"
+    assert command in message
+    assert run(command.split()[1:]) == 0
+    assert run([*command.split()[1:-1], "sample-e"]) == 0
+    assert fer_stage("report", "--figures", "reliability", "--format", "json")["files"] == {"reports/figures": 8}
+
+
+def test_significance_is_what_compare_finds(project: Path, fer_stage: Callable[..., Any]) -> None:
+    fer_stage("train", "--method", "linear-probe", "--dataset", "sample-a", "--option", "refinements=0")
+    fer_stage("evaluate", "--run", "runs/untrained/linear-probe")
+    fer_stage("report", "--latex", "--significance")
+    pairs = stages.compare("runs", metric="accuracy").frame
+    equal = {row.dataset for row in pairs.itertuples() if row.p_holm > 0.05 and row.difference}
+    table = Path("reports/latex/matrix-untrained-accuracy.tex").read_text()
+    assert table.count("\\underline{") == len(equal)
+    assert (
+        fer_stage("report", "--significance", code=2)
+        .rstrip()
+        .endswith("--significance marks scores of --latex: add it")
+    )
+
+
+def test_files_of_an_earlier_report_are_named(project: Path, fer_stage: Callable[..., Any]) -> None:
+    old = Path("reports/latex/matrix-gone-accuracy.tex")
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    (old.parent / "preview.log").write_text("of pdflatex")
+    notes = stages.report(latex=True).notes
+    assert notes == (
+        "In reports/latex are files that are not of this report: matrix-gone-accuracy.tex. Delete what is not needed",
+    )
+    assert old.read_text() == "old"
+
+
+def test_features_are_those_of_the_store_and_what_the_head_classifies(project: Path) -> None:
+    """The classifier of the head, on what is drawn of the head, gives the head's own logits."""
+    (report_run,) = gather(Path("runs"), Path("features")).runs
+    reader = FeatureReader(Path("features"))
+    score = report_run.scores_on("sample-e")[0]
+    pair = reader.read(report_run, score, 1000)
+    assert pair is not None
+    assert (len(pair.ids), len(pair.stored)) == (score.n, score.n)
+    head = read_saved(RUN).build()
+    weight, bias = (head.state_dict()[f"classifier.{name}"].numpy() for name in ("weight", "bias"))
+    logits = head.predict({"pooled": pair.stored})
+    assert np.allclose(pair.of_head @ weight.T + bias, logits, atol=1e-4)
+    some = reader.read(report_run, score, 5)
+    assert some is not None
+    assert len(some.ids) == 5
+    assert set(some.ids) < set(pair.ids)
+
+
+def test_features_of_another_store_than_the_scored_one_are_refused(
+    project: Path, fer_stage: Callable[..., Any]
+) -> None:
+    shutil.rmtree("features/untrained/sample-e.zarr")
+    fer_stage("extract", "--dataset", "sample-e", "--decoders", "1", "--dtype", "float16")
+    message = fer_stage("report", "--figures", "features", code=1)
+    assert "expected the features that" in message
+    assert f"fer-stage evaluate --run {RUN}" in message
