@@ -27,6 +27,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
 # Tests import onnxruntime themselves: it would leave an id of the machine in the home of whoever runs them.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+# Else each `dvc` starts two more processes, that report its use and ask for a newer version.
+os.environ["DVC_TEST"] = "1"
+
 # What encoders were is recorded in the user's cache folder: tests have one of their own, commands that they start too.
 # The hub's cache stays where it is.
 _CACHES = tempfile.TemporaryDirectory(prefix="fer-stage-tests-")

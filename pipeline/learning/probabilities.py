@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["N_BINS", "Codes", "Floats", "expected_calibration_error", "expected_ece", "softmax"]
+__all__ = ["N_BINS", "Codes", "Floats", "bins_of", "expected_calibration_error", "expected_ece", "softmax"]
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Codes: TypeAlias = npt.NDArray[np.int64]
@@ -44,7 +44,7 @@ def expected_calibration_error(probabilities: Floats, labels: Codes, bins: int =
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    gaps = np.bincount(_bins_of(confidence, bins), weights=right - confidence, minlength=bins)
+    gaps = np.bincount(bins_of(confidence, bins), weights=right - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / len(labels))
 
 
@@ -69,11 +69,11 @@ def expected_ece(confidences: Floats, bins: int = N_BINS) -> float:
     float in [0, 1/2], the same to rounding whatever the order of the rows
     """
     chances = np.clip(confidences.astype(np.float64), 0, 1)
-    bin_of = _bins_of(chances, bins)
+    bin_of = bins_of(chances, bins)
     return float(sum(_mean_deviation(chances[bin_of == one]) for one in np.unique(bin_of)) / len(chances))
 
 
-def _bins_of(confidence: Floats, bins: int) -> Codes:
+def bins_of(confidence: Floats, bins: int) -> Codes:
     """Which of the bins (low, high] each confidence is in: int64 (N,) in [0, bins)."""
     return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
 

@@ -16,10 +16,11 @@ from pipeline.report.distinctions import distinction_notes
 from pipeline.report.folds import fold_notes
 from pipeline.report.groups import Group, group_runs
 from pipeline.report.page import render_page
-from pipeline.report.published import Target, compare_with_published
-from pipeline.report.published_tables import published_frame
+from pipeline.report.published import PublishedResult, Target, compare_with_published
+from pipeline.report.published_tables import published_frame, published_tables
 from pipeline.report.runs import ReportRun, select_scores
 from pipeline.report.tables import long_tables, metrics
+from pipeline.report.views import Section
 
 __all__ = ["Report", "build_report"]
 
@@ -50,6 +51,7 @@ def build_report(
     audits: Sequence[DatasetFinding] = (),
     targets: Sequence[Target] = (),
     texts: Mapping[str, tuple[str, ...]] | None = None,
+    sections: Sequence[Section] = (),
 ) -> Report:
     """The report of all runs, whatever their order. Equal input gives equal bytes.
 
@@ -65,6 +67,7 @@ def build_report(
     audits : what audits found in datasets
     targets : published values to compare with
     texts : text key of runs -> templates of their prompts, as far as they are known
+    sections : more sections of the page, below its matrices
 
     Raises
     ------
@@ -87,6 +90,16 @@ def build_report(
         *feature_notes(groups, stores, evaluate_command),
     )
     results = compare_with_published(groups, targets, texts or {})
-    html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits, results)
+    sections = [*_published_section(results), *sections]
+    html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits, sections)
     published = {"published": published_frame(results)} if results else {}
     return Report(html, metrics(groups), long_tables(groups) | published, notes, tuple(groups))
+
+
+def _published_section(results: Sequence[PublishedResult]) -> list[Section]:
+    intro = (
+        "Values of papers beside results of the same method, train and test dataset. A value is reproduced where it "
+        "lies in the 95 % interval of ours; what differs otherwise than by chance is not compared, with every reason."
+    )
+    tables = tuple(published_tables(results))
+    return [Section("published", "Published values", intro, tables)] if tables else []

@@ -12,7 +12,7 @@ from pipeline.footnotes import MOSTLY_SEEN, DatasetFinding
 from pipeline.report.folds import score_of_folds
 from pipeline.report.runs import NO_TRAINING, ReportRun, ReportScore
 
-__all__ = ["Cell", "Spread", "spread", "trained_cells", "untrained_cells"]
+__all__ = ["Cell", "Spread", "shared_seeds", "spread", "trained_cells", "untrained_cells"]
 
 _NOTHING_LEARNED = {"seen": False, "overlap": {}, "near_overlap": None}
 # Accuracy: another machine rounds otherwise, which can change the prediction of an image or two.
@@ -117,11 +117,16 @@ def spread(cells: Sequence[Cell], metric: str) -> Spread:
     Mean and deviation are over the seeds that every cell has: a seed without one of the cells would otherwise look
     better or worse only because a dataset is missing.
     """
-    seeds = sorted(set.intersection(*(set(cell.by_seed) for cell in cells)))
+    seeds = shared_seeds(cells)
     means = [fmean(cell.by_seed[seed].value(metric) for cell in cells) for seed in seeds]
     if not means:
         return Spread(fmean(_mean(cell, metric) for cell in cells), None, 0)
     return Spread(fmean(means), stdev(means) if len(means) > 1 else None, len(seeds))
+
+
+def shared_seeds(cells: Sequence[Cell]) -> list[int]:
+    """The seeds that every one of one or more cells has, sorted."""
+    return sorted(set.intersection(*(set(cell.by_seed) for cell in cells)))
 
 
 def _mean(cell: Cell, metric: str) -> float:

@@ -3,58 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
-from pipeline.footnotes import AUDIT_LEGENDS, LEGEND, NEAR_LEGEND, OVERLAP_LEGEND, DatasetFinding
+from pipeline.footnotes import AUDIT_LEGENDS, LEGEND, NEAR_LEGEND, OVERLAP_LEGEND, DatasetFinding, footnoted
 from pipeline.learning.metrics import METRICS
 from pipeline.records import StoreSummary
 from pipeline.report import page_tables, provenance
 from pipeline.report.audits import audit_tables
+from pipeline.report.charts.confusion import ConfusionView, confusions
+from pipeline.report.charts.curves import N_STYLES, curves
+from pipeline.report.charts.reliability import ReliabilityPanel, reliability_panels, reliability_table
+from pipeline.report.charts.scores import Ranking, rankings
+from pipeline.report.column_notes import ColumnNote, column_notes
 from pipeline.report.comparison import comparison_sets
-from pipeline.report.curves import curves_figure
-from pipeline.report.figures import confusion_figure, overview_figure
 from pipeline.report.groups import Group, dataset_columns, units_text
 from pipeline.report.matrices import matrices
-from pipeline.report.published import PublishedResult
-from pipeline.report.published_tables import published_tables
 from pipeline.report.runs import SPLIT_NAMES
-from pipeline.report.views import TEXT_COLOR, Figure, TableView
+from pipeline.report.views import TEXT_COLOR, CountsView, Section, TableView, background
 
 __all__ = ["render_page"]
 
 
 @dataclass(frozen=True)
 class Card:
-    """The section of one method on one encoder. `first_pairs` are the confusion matrices that are selected at first."""
+    """The section of one method on one encoder; its charts are in sections of their own."""
 
     anchor: str
     method: str
     source: str
     note: str
-    encoder_saw: bool
-    data_legend: str
-    confusion: Figure
-    first_pairs: tuple[int, ...]
-    curves: Figure | None
+    means: tuple[str, ...]
+    is_trained: bool
+    is_scored: bool
     scores: TableView
     recall: TableView
-    confusions: tuple[TableView, ...]
     training: TableView
-
-    @property
-    def is_scored(self) -> bool:
-        """Whether any run of the group was evaluated."""
-        return bool(self.scores.rows)
-
-    @property
-    def figures(self) -> list[Figure]:
-        """All figures of the card, for the page's data."""
-        return [figure for figure in (self.confusion, self.curves) if figure is not None]
+    reliability: tuple[ReliabilityPanel, ...]
+    confusions: tuple[ConfusionView, ...]
+    counts: CountsView
 
 
 def render_page(
@@ -65,7 +54,7 @@ def render_page(
     notes: Sequence[str],
     evaluate_command: str,
     audits: Sequence[DatasetFinding] = (),
-    published: Sequence[PublishedResult] = (),
+    sections: Sequence[Section] = (),
 ) -> str:
     """The page as HTML. Equal input gives equal bytes.
 
@@ -78,13 +67,12 @@ def render_page(
     notes : what was left out or separated, one paragraph each
     evaluate_command : that scores all runs, for the note on those that were not evaluated; may be empty
     audits : what audits found in datasets
-    published : cells beside the values of papers
+    sections : more of them, below the matrices
     """
     tests = dataset_columns(groups)
-    cards = [_card(group, f"result-{i}") for i, group in enumerate(groups, start=1)]
+    test_notes = column_notes(groups, tests)
     sets = [each for each in comparison_sets([group for group in groups if group.cells]) if each.has_means]
-    overview = [overview_figure(each, f"overview-{i}" if i else "overview") for i, each in enumerate(sets)]
-    figures = [*overview, *(figure for card in cards for figure in card.figures)]
+    ranked = rankings(sets, test_notes)
     return (
         _environment()
         .get_template("page.html.j2")
@@ -96,20 +84,22 @@ def render_page(
             images=f"{SPLIT_NAMES.get(split, split) or 'test'} {units_text(groups)}",
             units=units_text(groups),
             is_test=split in ("", "test"),
-            overview=overview,
+            rankings=ranked,
             headlines=page_tables.headlines(groups),
             summaries=page_tables.summary_tables(groups),
             matrices=matrices(groups, tests),
             text_color=TEXT_COLOR,
+            shades=[background(share / 100) for share in range(101)],
             metrics=METRICS,
-            legend=LEGEND if any(group.encoder_saw for group in groups) else "",
-            data_legend=". ".join(_data_legends(groups)),
-            audit=audit_tables(groups, audits),
-            published=published_tables(published),
-            cards=cards,
+            legends=_legends(groups),
+            sections=[*sections, *_audit_section(groups, audits)],
+            cards=[_card(group, f"result-{i}", ranked) for i, group in enumerate(groups, start=1)],
+            curves=[each for group in groups for each in curves(group)],
+            n_styles=N_STYLES,
+            calibration=reliability_table(groups),
             provenance=_provenance(groups, stores),
-            figures={figure.id: figure.as_json() for figure in figures},
-            plotly=Markup(get_plotlyjs()),
+            test_notes=list(test_notes.values()),
+            note_of=_by_title(test_notes),
         )
     )
 
@@ -124,33 +114,43 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def _card(group: Group, anchor: str) -> Card:
-    def with_note(view: TableView) -> TableView:
-        return replace(view, note=group.note)
-
+def _card(group: Group, anchor: str, ranked: Sequence[Ranking]) -> Card:
+    means = [
+        f"{METRICS[ranking.metric].title} in percent, means of {row.lane.about}"
+        for ranking in ranked
+        for row in ranking.rows
+        if (row.method, row.source) == (group.method, group.source)
+    ]
     return Card(
         anchor=anchor,
         method=group.method,
         source=group.source,
         note=group.note,
-        encoder_saw=group.encoder_saw,
-        data_legend=". ".join(_data_legends([group])),
-        confusion=confusion_figure(group, f"{anchor}-confusion"),
-        first_pairs=_first_pairs(group),
-        curves=curves_figure(group, f"{anchor}-curves"),
-        scores=with_note(page_tables.scores_table(group)),
-        recall=with_note(page_tables.recall_table(group)),
-        confusions=tuple(with_note(view) for view in page_tables.confusion_tables(group)),
-        training=with_note(page_tables.training_table(group)),
+        means=tuple(means),
+        is_trained=group.runs[0].is_trained,
+        is_scored=bool(group.cells),
+        scores=page_tables.scores_table(group),
+        recall=page_tables.recall_table(group),
+        training=page_tables.training_table(group),
+        reliability=tuple(reliability_panels(group)),
+        confusions=tuple(confusions(group)),
+        counts=page_tables.confusion_counts(group),
     )
 
 
-def _first_pairs(group: Group) -> tuple[int, ...]:
-    """Positions of the first cell within a dataset and of the first unseen one with the same train dataset."""
-    cells = list(group.cells.values())
-    within = group.within()[:1]
-    unseen = (group.unseen(within[0].train) if within else []) or group.unseen()
-    return tuple(cells.index(cell) for cell in (*within, *unseen[:1])) or tuple(range(len(cells[:1])))
+def _by_title(notes: dict[str, ColumnNote]) -> dict[str, ColumnNote]:
+    """The notes by what columns are called, with and without the symbol of a seen domain."""
+    return {footnoted(name, seen): note for name, note in notes.items() for seen in (False, True)}
+
+
+def _audit_section(groups: Sequence[Group], audits: Sequence[DatasetFinding]) -> list[Section]:
+    tables = audit_tables(groups, audits)
+    intro = (
+        "What audits found in the datasets, as they are now. A test image that the head has seen in training, or "
+        "nearly, is answered from memory: a score with many of them is too high. Labels in another order, or another "
+        "number of images than published, make every number of a dataset doubtful."
+    )
+    return [Section("audit", "Audit", intro, tuple(tables))] if tables else []
 
 
 def _stand_ins(groups: Iterable[Group], stores: Iterable[StoreSummary]) -> list[tuple[str, str]]:
@@ -169,6 +169,12 @@ def _has_overlap(group: Group) -> bool:
 def _has_near(group: Group) -> bool:
     """Whether an audit found test images of the group in what its heads were trained on."""
     return any(cell.near_overlap for cell in group.cells.values())
+
+
+def _legends(groups: Sequence[Group]) -> list[str]:
+    """The legends of the symbols that some score has."""
+    seen = f"{LEGEND}. Such a dataset still counts as unseen for heads that were not trained on it"
+    return [*([seen] if any(group.encoder_saw for group in groups) else []), *_data_legends(groups)]
 
 
 def _data_legends(groups: Sequence[Group]) -> Iterator[str]:

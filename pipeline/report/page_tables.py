@@ -8,7 +8,6 @@ from pipeline.footnotes import footnoted
 from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell
 from pipeline.report.comparison import BASELINE, ComparisonSet, baseline_of, comparison_sets, gain
-from pipeline.report.curves import selected_value, steps_name
 from pipeline.report.folds import ScoreOfFolds, pooled_score
 from pipeline.report.formatting import (
     MISSING,
@@ -24,11 +23,13 @@ from pipeline.report.formatting import (
     with_footnotes,
 )
 from pipeline.report.groups import Group
+from pipeline.report.histories import selected_value, steps_name
+from pipeline.report.intervals import estimate, standings
 from pipeline.report.runs import Kind, ReportRun, ReportScore
-from pipeline.report.views import TableView
+from pipeline.report.views import CountsView, TableView
 
 __all__ = [
-    "confusion_tables",
+    "confusion_counts",
     "headlines",
     "mean_text",
     "recall_table",
@@ -71,6 +72,7 @@ def mean_text(cells: Sequence[Cell], n_own: int, metric: str) -> str:
 def _summary_table(comparison: ComparisonSet, i: int) -> TableView:
     compared = any(baseline_of(comparison.groups, group.encoder) for group in comparison.groups)
     columns = [f"{metric.title}, {where}" for where in ("within", "unseen") for metric in METRICS.values()]
+    best = _best(comparison)
     return TableView(
         "Mean scores in percent, ± standard deviation over seeds"
         + ("; against baseline on unseen ones, in points" if compared else "")
@@ -78,8 +80,18 @@ def _summary_table(comparison: ComparisonSet, i: int) -> TableView:
         ("Method", "Encoder", *columns, *(_AGAINST if compared else ()), "Trained on", "Seeds", "Unseen pairs"),
         tuple(_summary_row(group, comparison, compared=compared) for group in comparison.groups),
         n_headers=2,
-        warned=frozenset(i for i, group in enumerate(comparison.groups) if group.note),
+        best=best,
     )
+
+
+def _best(comparison: ComparisonSet) -> frozenset[tuple[int, int]]:
+    """The cells of the means that are best, or that their intervals do not tell from the best."""
+    columns = [
+        standings([estimate(cells_of(group), metric) for group in comparison.groups], metric)
+        for cells_of in (comparison.within, comparison.unseen)
+        for metric in METRICS
+    ]
+    return frozenset((i, j) for j, column in enumerate(columns, start=2) for i, rank in enumerate(column) if rank)
 
 
 def _headline(groups: Sequence[Group], encoder: str, baseline: Group) -> str:
@@ -170,9 +182,17 @@ def recall_table(group: Group) -> TableView:
     )
 
 
-def confusion_tables(group: Group) -> list[TableView]:
-    """The confusion counts of every train and test dataset, summed over seeds."""
-    return [_confusion_table(cell) for cell in group.cells.values()]
+def confusion_counts(group: Group) -> CountsView:
+    """The confusion counts of every train and test dataset, summed over seeds.
+
+    Columns are all classes of the group; a class that the head of a pair does not have has no count there.
+    """
+    units = " and ".join(sorted({f"{cell.first.unit}s" for cell in group.cells.values()}))
+    return CountsView(
+        f"Confusion counts of {group.method} on {group.source}: {units}, rows true, columns predicted",
+        group.classes,
+        tuple(_pair_counts(cell, group.classes) for cell in group.cells.values()),
+    )
 
 
 def training_table(group: Group) -> TableView:
@@ -219,14 +239,14 @@ def _recall_row(cell: Cell, classes: Sequence[str]) -> tuple[str, ...]:
     return (cell.train, with_footnotes(cell.test, [cell]), *recalls)
 
 
-def _confusion_table(cell: Cell) -> TableView:
-    rows, tested_on = zip(cell.classes, cell.confusion(), strict=True), with_footnotes(cell.test, [cell])
-    units = f"{cell.first.unit}s"
-    return TableView(
-        f"Trained on {cell.train}, tested on {tested_on}: {units}, rows true, columns predicted",
-        ("True", *cell.classes),
-        tuple((name, *(f"{count:,}" for count in counts)) for name, counts in rows),
-    )
+def _pair_counts(cell: Cell, classes: Sequence[str]) -> tuple[str, tuple[tuple[str, ...], ...]]:
+    counts = {
+        (true, predicted): f"{count:,}"
+        for true, row in zip(cell.classes, cell.confusion(), strict=True)
+        for predicted, count in zip(cell.classes, row, strict=True)
+    }
+    rows = ((true, *(counts.get((true, name), MISSING) for name in classes)) for true in cell.classes)
+    return with_footnotes(f"{cell.train} → {cell.test}", [cell]), tuple(rows)
 
 
 def _training_row(run: ReportRun) -> tuple[str, ...]:

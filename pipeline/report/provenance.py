@@ -42,7 +42,6 @@ def store_tables(stores: Iterable[StoreSummary]) -> list[TableView]:
                 ("Dataset", "Key", "Rows", "Usable", *splits, *labels, "Rejected"),
                 tuple(_store_row(store, splits, labels) for store in members),
                 n_headers=2,
-                note=members[0].encoder_note,
             )
         )
     return tables

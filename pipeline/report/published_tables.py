@@ -91,13 +91,13 @@ def _table(paper: Paper, results: Sequence[PublishedResult]) -> TableView:
         ),
         tuple(map(_view_row, results)),
         n_headers=7,
-        warned=frozenset(i for i, result in enumerate(results) if result.group.note),
     )
 
 
 def _view_row(result: PublishedResult) -> tuple[str, ...]:
     claim, cell = result.claim, result.cell
-    names = (f"{claim.method}, {claim.backbone}", result.group.method, result.group.source)
+    source = f"{result.group.source} (stand-in)" if result.group.note else result.group.source
+    names = (f"{claim.method}, {claim.backbone}", result.group.method, source)
     where = (cell.train, with_footnotes(cell.test, [cell]), claim.metric)
     scores = (f"{100 * claim.value:.2f}", percent(result.ours, result.n), interval_text(result.bounds, result.n))
     return (claim.table, *names, *where, *scores, f"{result.n:,}", str(result.seeds), verdict_text(result))

@@ -11,6 +11,7 @@ from pipeline.errors import InputError
 from pipeline.footnotes import DatasetFinding
 from pipeline.methods import METHODS, config_class
 from pipeline.records import History, Run, Score, Scores, ScoreSource
+from pipeline.report.reliability import Reliability
 from pipeline.versions import stage_version
 
 __all__ = [
@@ -49,11 +50,13 @@ class ReportScore(Score):
     column : the name of its set of test rows on the page: empty until the names of all are known
     audit : what audits found in the datasets that its head was trained and scored on, of what marks scores
     folds : which folds its column is of, where it is of the rows of one; empty until all runs are known
+    reliability : of its predictions; None where they are not here
     """
 
     column: str = ""
     audit: tuple[DatasetFinding, ...] = ()
     folds: str = ""
+    reliability: Reliability | None = None
 
     @property
     def test(self) -> str:

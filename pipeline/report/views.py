@@ -1,27 +1,24 @@
-"""The data of the template: tables, figures and the colours of cells."""
+"""The data of the template: tables, sections and the colours of cells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-__all__ = ["COLORSCALE", "TEXT_COLOR", "Figure", "MatrixCell", "MatrixView", "TableView", "Variant", "background"]
+__all__ = ["TEXT_COLOR", "CountsView", "MatrixCell", "MatrixView", "Section", "TableView", "background"]
 
 # ColorBrewer's YlGnBu without its two darkest steps: ordered by lightness, so it reads without colour vision, and light
 # enough throughout for one dark text color (a contrast of 4.5 or more, as WCAG 2 asks for).
 _STOPS = ("#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0")
 TEXT_COLOR = "#000000"
-COLORSCALE = [[i / (len(_STOPS) - 1), color] for i, color in enumerate(_STOPS)]  # as plotly has it
 
 
 @dataclass(frozen=True)
 class TableView:
     """One table of the page.
 
-    The first `n_headers` cells of a row name it. Cells are numbers to be aligned right, or prose if `prose`. `note` is
-    a warning about all numbers of the table; `warned` are the rows, counted from 0, that need one of their own.
+    The first `n_headers` cells of a row name it. Cells are numbers to be aligned right, or prose if `prose`. `best` are
+    the cells with the best number of their column, (row, column) from 0.
     """
 
     caption: str
@@ -29,8 +26,16 @@ class TableView:
     rows: tuple[tuple[str, ...], ...]
     n_headers: int = 1
     prose: bool = False
-    note: str = ""
-    warned: frozenset[int] = frozenset()
+    best: frozenset[tuple[int, int]] = frozenset()
+
+
+@dataclass(frozen=True)
+class CountsView:
+    """Confusion counts of a method in one table: of each pair of train and test dataset a row per true class."""
+
+    caption: str
+    classes: tuple[str, ...]
+    pairs: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -62,33 +67,16 @@ class MatrixView:
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One choice of a figure's selector. `data` and `layout` go over the figure's own, trace by trace."""
+class Section:
+    """One more section of the page: a title, a sentence or two on how to read it, and tables.
 
-    name: str
-    data: list[dict[str, Any]]
-    layout: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A plotly figure with variants to select from.
-
-    `id` names it in the page's data; one figure can occur several times, with different variants selected. `choice` is
-    the label of the selector, `title` the text for screen readers.
+    `anchor` is its id, unique on the page, and in the list of contents.
     """
 
-    id: str
+    anchor: str
     title: str
-    choice: str
-    data: list[dict[str, Any]]
-    layout: Mapping[str, Any]
-    variants: tuple[Variant, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """What the page's script draws from."""
-        variants = [{"data": variant.data, "layout": variant.layout} for variant in self.variants]
-        return {"data": self.data, "layout": self.layout, "variants": variants}
+    intro: str
+    tables: tuple[TableView, ...]
 
 
 def background(fraction: float) -> str:

@@ -6,7 +6,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,9 +25,12 @@ from pipeline.predict.head_folder import HISTORY, RUN, WEIGHTS
 from pipeline.predict.saved import read_saved
 from pipeline.progress import OnProgress
 from pipeline.records import Scores, StoreSummary, read_history, read_run
+from pipeline.records.predictions import read_predictions
 from pipeline.records.run import train_again
 from pipeline.records.store_summary import summary_of
 from pipeline.report import Report, ReportRun, build_report
+from pipeline.report.reliability import reliability_of
+from pipeline.report.runs import ReportScore
 from pipeline.tables.samples import OK
 from stages.errors import StageError
 from stages.names import SCORES
@@ -105,6 +108,7 @@ def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) ->
         *_without_head(folders),
         *_without_run(runs, {path for path in files.values() if path}),
         *_without_store(features, sorted(used - set(here))),
+        *_without_predictions(records),
     )
     audits = audits or AuditRecords(None)
     findings = tuple(audits.findings({name for _, name in used}))
@@ -175,7 +179,31 @@ def _read_run(folder: Path, scores: Path | None) -> ReportRun:
     if (folder / WEIGHTS).exists():
         read_saved(folder)  # its weights are those that the record describes
     history = read_history(folder / HISTORY, record.history_sha256, train_again(record))
-    return ReportRun.of(record, history, read_scores(scores) if scores else Scores(), str(folder), str(scores or ""))
+    run = ReportRun.of(record, history, read_scores(scores) if scores else Scores(), str(folder), str(scores or ""))
+    if not scores:
+        return run
+    return replace(run, scores=tuple(_with_reliability(score, scores, run.label) for score in run.scores))
+
+
+def _with_reliability(score: ReportScore, scores: Path, run: str) -> ReportScore:
+    """The score with the bins of its predictions; as it is where they were not kept, or were left elsewhere."""
+    path = scores.parent / score.predictions_file
+    if not score.predictions or not path.exists():
+        return score
+    predictions = read_predictions(path, score, [("evaluate", {"runs": (run,), "datasets": (score.dataset,)})])
+    return score.model_copy(update={"reliability": reliability_of(predictions)})
+
+
+def _without_predictions(runs: Sequence[ReportRun]) -> Iterator[str]:
+    """Runs and scores are often taken elsewhere without the predictions."""
+    absent = [
+        f"{score.predictions_file} of {run.label}"
+        for run in runs
+        for score in run.scores
+        if score.predictions and not score.reliability
+    ]
+    if absent:
+        yield f"Left out of the reliability diagrams: {_listed(absent)} of predictions, not found beside the scores"
 
 
 def _without_head(folders: Sequence[Path]) -> Iterator[str]:

@@ -30,7 +30,7 @@ NAMES = sorted(path.parent.name for path in PAPERS.glob("*/params.yaml"))
 RAF = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 FOLDERS = ("Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral")
 FERPLUS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
-ARCHITECTURE, OF_REAL_ARCHITECTURE = "ViT-B-32-quickgelu", ("cliper-table-2",)
+ARCHITECTURE, OF_REAL_ARCHITECTURE = "ViT-B-32-quickgelu", ("cafe-table-2",)
 _IMAGE = {"epochs": 1, "backbone": "small", "pretrained": ""}
 _TUNED = {"epochs": 1, "batch_size": 8}
 QUICK: dict[str, dict[str, Any]] = {
@@ -157,7 +157,8 @@ class Machine:
             known = {option: value for option, value in QUICK[method].items() if option not in axes}
             block.update(known | self._input(block))
         params["run"]["seeds"] = [0]
-        return params | {"encoders": {"clip": self.spec}, "extract": params["extract"] | self.extract}
+        quick = {"prompts": "clip"} if name in OF_REAL_ARCHITECTURE else {}  # one template; its methods read no text
+        return params | quick | {"encoders": {"clip": self.spec}, "extract": params["extract"] | self.extract}
 
     def _input(self, block: dict[str, Any]) -> dict[str, Any]:
         """Of a tuned image network the last block alone is trained; KE-FER's other network is a small one."""

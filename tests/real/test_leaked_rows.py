@@ -12,7 +12,7 @@ from real_files import pack_path
 
 from stages.cli import run
 
-pytestmark = pytest.mark.real_data
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 RUN = "runs/mini/linear-probe/ferplus/seed-0"
 
 

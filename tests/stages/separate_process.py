@@ -1,4 +1,4 @@
-"""fer-stage in a process of its own, and a dataset that takes it some seconds."""
+"""fer-stage in a process of its own, a dataset of five shards, and an encoder that takes time but no work."""
 
 from __future__ import annotations
 
@@ -16,9 +16,29 @@ from PIL import Image
 
 from stages import cli
 
-__all__ = ["N_IMAGES", "command", "make_faces", "run"]
+__all__ = ["ENCODER", "FEATURES", "N_IMAGES", "command", "make_faces", "put_encoder", "run"]
 
 N_IMAGES = 2200  # five shards
+ENCODER, FEATURES = "tiny.py:Tiny", Path("features/tiny-Tiny")
+# Its process starts in a third of the time of one that imports open_clip. It sleeps, so that there is time for a kill.
+_ENCODER_FILE = """
+import time
+
+import torch
+from pipeline.images.preprocess import Preprocess
+
+class Tiny(torch.nn.Module):
+    preprocess = Preprocess(size=8)
+
+    def __init__(self, weights):
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(3, 16, 3)
+        self.linear = torch.nn.Linear(16, 8)
+
+    def forward(self, images):
+        time.sleep(0.02)
+        return self.linear(self.convolution(images).relu().mean((2, 3)))
+"""
 
 
 def command(*args: str) -> list[str]:
@@ -42,7 +62,8 @@ def run(folder: Path, *args: str, code: int = 0, env: Mapping[str, str] | None =
 
 
 def make_faces(folder: Path) -> None:
-    """Many tiny pictures, indexed as the dataset `faces`."""
+    """Many tiny pictures, indexed as the dataset `faces`, and the file of `ENCODER`."""
+    put_encoder(folder)
     rng = np.random.default_rng(0)
     for i in range(N_IMAGES):
         path = folder / "faces" / ("fear", "anger")[i % 2] / f"{i:04d}.png"
@@ -50,3 +71,8 @@ def make_faces(folder: Path) -> None:
         Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
     with contextlib.chdir(folder):
         assert cli.run(["index", "--dataset", "faces", "--layout", "folder", "--root", "faces", "--quiet"]) == 0
+
+
+def put_encoder(folder: Path) -> None:
+    """The file of `ENCODER`, in the folder of a project."""
+    (folder / "tiny.py").write_text(_ENCODER_FILE)

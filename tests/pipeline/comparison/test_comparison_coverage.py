@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 SIMULATION = runpy.run_path(str(Path(__file__).parents[3] / "benchmarks" / "comparison.py"))
-N = 400
-CHANCE = 3 * math.sqrt(0.05 * 0.95 / N)  # three standard errors of a share of 5 %: 0.033
+N = 250
+CHANCE = 3 * math.sqrt(0.05 * 0.95 / N)  # three standard errors of a share of 5 %: 0.041
 
 
 @pytest.mark.slow
@@ -46,4 +46,4 @@ def test_methods_of_equal_uar_and_unequal_recalls_seldom_differ(n: int) -> None:
 def test_heads_of_one_choice_of_seeds_are_not_their_methods() -> None:
     """Without the variance of seeds half of the equal methods would seem different."""
     drawn = SIMULATION["Scenario"](3136, "equal", "uar", False, 3, 0.3)
-    assert SIMULATION["simulate"](drawn, N, np.random.default_rng(0))["found_by_units"] > 0.3
+    assert SIMULATION["simulate"](drawn, 40, np.random.default_rng(0))["found_by_units"] > 0.3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from html.parser import HTMLParser
 from typing import Any
 
@@ -105,7 +104,10 @@ def crossed_runs(**changes: Any) -> list[ReportRun]:
 
 
 class Page(HTMLParser):
-    """What a reader without scripts gets: tables by caption, tags with attributes, text outside scripts."""
+    """What a reader without scripts gets: tables by caption, tags with attributes, text outside scripts.
+
+    Each method has some tables of one name: the later ones are `NAME (again 1)`.
+    """
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -135,8 +137,8 @@ class Page(HTMLParser):
         while self._inside and self._inside.pop() != tag:
             pass
         if tag == "table":
-            assert self._caption not in self.tables, f"two tables are called {self._caption!r}"
-            self.tables[self._caption] = self._rows
+            same = sum(name.split(" (again")[0] == self._caption for name in self.tables)
+            self.tables[f"{self._caption} (again {same})" if same else self._caption] = self._rows
 
     def handle_data(self, data: str) -> None:
         if "script" in self._inside:
@@ -157,8 +159,3 @@ class Page(HTMLParser):
         """The rows of the matrix of this name; its caption ends with its means."""
         (table,) = [rows for caption, rows in self.tables.items() if caption.startswith(name)]
         return table
-
-    def figures(self) -> dict[str, Any]:
-        """The data that the page's script draws from."""
-        position = [attrs.get("id") for tag, attrs in self.tags if tag == "script"].index("figures")
-        return dict(json.loads(self.scripts[position]))

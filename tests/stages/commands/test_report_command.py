@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -151,3 +152,30 @@ def test_a_run_without_its_table_of_epochs_is_named_with_the_way_out(
     err = capsys.readouterr().err
     assert f"{RUN / 'history.csv'}: expected the table of epochs that train writes, found {found}" in err
     assert f"Run `{TRAIN}` with the options of the run" in err
+
+
+def test_predictions_that_were_left_elsewhere_are_named_and_the_rest_is_reported(report: Report) -> None:
+    predictions = SCORES.parent / "predictions" / "sample-a" / "test.parquet"
+    predictions.unlink()
+    err, cells = report()
+    assert f"Left out of the reliability diagrams: 1 file (predictions/sample-a/test.parquet of {RUN})" in err
+    assert len(cells) == 2
+
+
+def test_predictions_of_another_score_are_refused_with_the_command_that_makes_them(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predictions = SCORES.parent / "predictions" / "sample-a" / "test.parquet"
+    predictions.write_bytes(b"other")
+    assert run(["report"]) == 1
+    err = capsys.readouterr().err
+    assert str(predictions) in err
+    assert f"fer-stage evaluate --run {RUN} --dataset sample-a" in err
+
+
+def test_the_reliability_diagram_counts_every_scored_image(report: Report) -> None:
+    """Two test sets of twelve: one within, one unseen, a diagram each."""
+    _, cells = report()
+    html = Path("reports/index.html").read_text()
+    counts = [int(n.replace(",", "")) for n in re.findall(r"% right: [\d,]+ of ([\d,]+)", html)]
+    assert sum(counts) == cells["n"].sum()

@@ -252,6 +252,27 @@ def test_a_dataset_that_is_not_here_is_named_with_where_to_get_it(current: Path)
     assert run(shlex.split(one.command)[1:]) == 0
 
 
+def test_a_table_whose_images_are_elsewhere_is_used_as_it_is(current: Path) -> None:
+    change_params(datasets={"mine": {"layout": "csv", "root": "data/mine"}})
+    shutil.copytree("data/sample-e", "data/mine")
+    assert run(["index", "--dataset", "mine"]) == 0
+    assert pending() == {}
+    shutil.rmtree("data/mine")
+    result = stages.status()
+    assert result.pending == ()
+    assert result.notes == ("tables/mine.parquet is used as it is, as data/mine is not on this machine",)
+
+
+def test_weights_that_a_network_begins_with_are_named_where_they_are_missing(current: Path) -> None:
+    change_params(
+        run={"methods": ["baseline"]},
+        methods={"baseline": {"backbone": "small", "pretrained": "weights/x.safetensors"}},
+    )
+    missing = pending()
+    assert missing["weights/x.safetensors"].state == "missing"
+    assert missing["runs/untrained/baseline/sample-a/seed-0"].reason == "weights/x.safetensors is missing"
+
+
 def test_a_drawn_dataset_is_drawn_by_the_command(current: Path) -> None:
     shutil.rmtree("data/sample-a")
     one = pending()["data/sample-a"]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from separate_process import N_IMAGES, command, make_faces, run
+from separate_process import ENCODER, FEATURES, N_IMAGES, command, make_faces, put_encoder, run
 
 from cache.testing.raw import tree_bytes
 
@@ -22,7 +22,7 @@ EXTRACT = (
     "--dataset",
     "faces",
     "--encoder",
-    "untrained",
+    ENCODER,
     "--batch-size",
     "32",
     "--decoders",
@@ -44,13 +44,12 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def empty(faces: Path, tmp_path: Path) -> Path:
     """The same project without its store."""
-    for name in ("faces", "tables"):
-        shutil.copytree(faces / name, tmp_path / name)
+    shutil.copytree(faces, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FEATURES.parts[0]))
     return tmp_path
 
 
 def store_bytes(folder: Path) -> dict[str, bytes]:
-    return tree_bytes(folder / "features" / "untrained" / "faces.zarr")
+    return tree_bytes(folder / FEATURES / "faces.zarr")
 
 
 def test_two_workers_make_the_same_bytes(faces: Path, empty: Path) -> None:
@@ -65,7 +64,7 @@ def test_a_lost_worker_costs_nothing_but_time(faces: Path, empty: Path) -> None:
     process = subprocess.Popen(
         command(*EXTRACT, "--workers", "2"), cwd=empty, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    records = empty / "features" / "untrained" / ".faces.zarr.building" / "records"
+    records = empty / FEATURES / ".faces.zarr.building" / "records"
     wait_until(lambda: records.is_dir() and any(records.glob("*.json")), process)
     victims = workers_of(process.pid)
     assert len(victims) == 2
@@ -77,6 +76,7 @@ def test_a_lost_worker_costs_nothing_but_time(faces: Path, empty: Path) -> None:
 
 
 def test_images_that_all_fail_for_one_reason_end_the_work_of_all_workers(tmp_path: Path) -> None:
+    put_encoder(tmp_path)
     (tmp_path / "faces" / "anger").mkdir(parents=True)
     for i in range(70):
         (tmp_path / "faces" / "anger" / f"{i:03d}.png").write_bytes(b"no picture %d" % i)
@@ -84,39 +84,23 @@ def test_images_that_all_fail_for_one_reason_end_the_work_of_all_workers(tmp_pat
     assert "the first 64 are all rejected for one reason (anger/000.png: not an image)" in message
 
 
-OWN_ENCODER = """
-import torch
-from pipeline.images.preprocess import Preprocess
-
-class Means(torch.nn.Module):
-    preprocess = Preprocess(size=8)
-
-    def __init__(self, weights):
-        super().__init__()
-        self.scale = torch.nn.Parameter(torch.rand(3))
-
-    def forward(self, images):
-        return images.mean((2, 3)) * self.scale
-"""
-
-
 @pytest.mark.slow
-def test_an_encoder_of_a_file_is_loaded_by_workers_in_another_folder(empty: Path, scheduler: str) -> None:
-    """Five shards, by one process, by two, and by a worker that was started elsewhere: the paths are relative here."""
-    (empty / "means.py").write_text(OWN_ENCODER)
-    own = [word if word != "untrained" else "means.py:Means" for word in EXTRACT]
-    stores = []
-    for options in ([], ["--workers", "2", "--decoders", "2"], ["--scheduler", scheduler]):
-        run(empty, *own, *options)
-        stores.append(tree_bytes(empty / "features" / "means-Means" / "faces.zarr"))
+def test_workers_in_another_folder_load_an_encoder_of_a_file(faces: Path, empty: Path, scheduler: str) -> None:
+    """By two workers of the command's own, and by one that was started elsewhere: the paths are relative here."""
+    for options in (("--workers", "2", "--decoders", "2"), ("--scheduler", scheduler)):
+        run(empty, *EXTRACT, *options)
+        assert store_bytes(empty) == store_bytes(faces)
         shutil.rmtree(empty / "features")
-    assert stores[0] == stores[1] == stores[2]
 
 
 @pytest.mark.slow
-def test_a_running_cluster_can_be_joined(faces: Path, empty: Path, scheduler: str) -> None:
-    run(empty, *EXTRACT, "--scheduler", scheduler)
-    assert store_bytes(empty) == store_bytes(faces)
+def test_a_running_cluster_can_be_joined(empty: Path, scheduler: str) -> None:
+    named = ["untrained" if word == ENCODER else word for word in (*EXTRACT, "--limit", "600")]  # two shards
+    stores = []
+    for options in ((), ("--scheduler", scheduler)):
+        stores.append(tree_bytes(empty / run(empty, *named, *options)["path"]))
+        shutil.rmtree(empty / "features")
+    assert stores[0] == stores[1]
 
 
 def test_a_scheduler_that_does_not_answer_is_named(empty: Path) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from separate_process import run
+from separate_process import ENCODER, put_encoder, run
 
 import cache
 from cache.testing.raw import tree_bytes
 from cache.testing.s3_server import S3Blobs, S3Server
 
 EXTRACT = ("extract", "--dataset", "sample-e", "--decoders", "1", "--format", "json")
+OF_A_FILE = (*EXTRACT, "--encoder", ENCODER)
 
 
 @pytest.fixture
@@ -26,6 +27,15 @@ def server(s3: S3Server) -> Iterator[S3Server]:
 @pytest.fixture
 def features(server: S3Server, tmp_path: Path) -> str:
     return f"s3://{server.bucket}/{tmp_path.name}/features"
+
+
+@pytest.fixture(scope="module")
+def local(finished_project: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The store of `OF_A_FILE` in a folder."""
+    folder = tmp_path_factory.mktemp("local") / "project"
+    shutil.copytree(finished_project, folder)
+    put_encoder(folder)
+    return tree_bytes(folder / run(folder, *OF_A_FILE)["path"])
 
 
 def fer_stage(server: S3Server, *args: str, code: int = 0) -> Any:
@@ -56,16 +66,16 @@ def test_the_whole_way_with_features_on_s3(project: Path, server: S3Server, feat
 
 @pytest.mark.parametrize("n_requests", [10, 60, 110])
 def test_a_server_that_stops_costs_no_finished_shard(
-    project: Path, server: S3Server, features: str, n_requests: int
+    project: Path, server: S3Server, features: str, local: dict[str, bytes], n_requests: int
 ) -> None:
-    local = tree_bytes(project / "features" / "untrained" / "sample-e.zarr")
+    put_encoder(project)
     shutil.rmtree("features")
     server.gate.shut_after(n_requests)
-    message = fer_stage(server, *EXTRACT, "--features", features, code=1)
+    message = fer_stage(server, *OF_A_FILE, "--features", features, code=1)
     assert "cannot be reached" in message
     assert "run the same command again: finished shards are kept" in message
     server.gate.open()
-    summary = fer_stage(server, *EXTRACT, "--features", features)
+    summary = fer_stage(server, *OF_A_FILE, "--features", features)
     assert bytes_on(server, summary["path"]) == local
 
 
