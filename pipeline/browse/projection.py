@@ -1,4 +1,4 @@
-"""Places of features in a plane: principal components by numpy, and t-SNE where scikit-learn is installed."""
+"""Places of features in a plane: principal components by numpy, and t-SNE by scikit-learn."""
 
 from __future__ import annotations
 
@@ -60,12 +60,10 @@ def tsne_plane(features: Features) -> Plane:
     Raises
     ------
     ConfigError
-        If scikit-learn is not installed, or there are fewer than 5 units with features.
+        If there are fewer than 5 units with features.
     """
-    try:
-        from sklearn.manifold import TSNE  # late: it is optional
-    except ImportError as error:
-        raise ConfigError("t-SNE needs scikit-learn, which is not installed: pip install scikit-learn") from error
+    from sklearn.manifold import TSNE  # late: it takes seconds, and few ask for t-SNE
+
     center, axes, _ = _principal_axes(features, _TSNE_WIDTH)
     reduced = np.concatenate([_placed(block, center, axes) for block in _blocks(features)])
     usable = np.flatnonzero(np.isfinite(reduced).all(axis=1))

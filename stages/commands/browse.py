@@ -34,7 +34,7 @@ __all__ = ["command"]
     show_default=True,
     help="Others than test are of stores only: predictions are of the test split.",
 )
-@click.option("--tsne", is_flag=True, help="Also places by t-SNE, of up to 5,000 pictures; needs scikit-learn.")
+@click.option("--tsne", is_flag=True, help="Also places by t-SNE, of up to 5,000 pictures of each encoder.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="New folder for the page and COPIES of its pictures; no server then."
 )

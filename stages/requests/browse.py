@@ -36,7 +36,7 @@ class BrowseRequest(Request):
         pictures are shown without predictions
     datasets : test sets to show; by default all that the runs were scored on
     split : which one is shown; predictions are of the test split
-    tsne : also places by t-SNE, of up to 5,000 pictures of each encoder; needs scikit-learn
+    tsne : also places by t-SNE, of up to 5,000 pictures of each encoder
     out : new folder that gets the page and its pictures as files; no server then
     sheet : also write the 24 most confident mistakes as one picture; for one run and one dataset
     tables : folder of sample tables, which say where the pictures are

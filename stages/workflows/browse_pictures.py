@@ -20,6 +20,7 @@ from pipeline.images.reading import ImageRow, row_picture
 from pipeline.images.transform import ImageTransform
 from pipeline.tables.samples import SampleTable
 from stages.errors import StageError
+from stages.names import parse_limited_name
 from stages.workflows.browse_units import StoreUnits
 from stages.workflows.store_encoder import alignment_of
 from stages.workflows.store_identity import box_of, face_of
@@ -113,6 +114,8 @@ class Pictures:
 
     def _open(self) -> Root | str:
         dataset = self._units.store.dataset
+        if limited := parse_limited_name(dataset):  # the first rows of a dataset, whose table has all
+            dataset, _ = limited
         path = Workspace(tables=self._tables).table(dataset)
         if not path.exists():
             return f"no table of {dataset} at {path}, which says where its files are"

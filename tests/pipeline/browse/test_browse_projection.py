@@ -38,13 +38,11 @@ def test_features_of_one_value_have_places_too() -> None:
 
 
 def test_tsne_needs_five_units() -> None:
-    pytest.importorskip("sklearn")
     with pytest.raises(ConfigError, match="at least 5 units with features, found 3"):
         tsne_plane([np.eye(3, dtype=np.float32)])
 
 
 def test_tsne_separates_two_groups() -> None:
-    pytest.importorskip("sklearn")
     rng = np.random.default_rng(0)
     features = np.concatenate([rng.normal(size=(20, 6)) * 0.01 + np.eye(6)[i] for i in (0, 3)]).astype(np.float32)
     places = tsne_plane([features]).places

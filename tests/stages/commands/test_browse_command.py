@@ -135,3 +135,24 @@ def test_a_clip_is_one_unit_with_its_frames(project: Path, fer_stage: FerStage) 
     features = stages.query("features/untrained/sample-e.zarr", where="split == 'test'").numpy()
     means = np.stack([features[(rows["clip"] == clip).to_numpy()].mean(axis=0) for clip in result.ids[0]])
     np.testing.assert_allclose(result.maps[0].planes["PCA"].places, principal_plane([means]).places, atol=1e-4)
+
+
+def test_the_first_rows_of_a_dataset_have_pictures_too(project: Path, fer_stage: FerStage) -> None:
+    """Their store is `sample-a.first-12`; its pictures are those of the table of `sample-a`."""
+    fer_stage("extract", "--dataset", "sample-a", "--limit", "12", "--decoders", "1", "--quiet")
+    result = stages.browse("features/untrained/sample-a.first-12.zarr", split="train", out="page")
+    assert len(result.ids[0]) > 0
+    assert not [note for note in result.notes if "grey" in note]
+
+
+def test_pixels_of_the_store_need_no_files_of_the_dataset(project: Path, fer_stage: FerStage) -> None:
+    options = ("--outputs", "pooled,pixels", "--limit", "12", "--decoders", "1", "--quiet")
+    fer_stage("extract", "--dataset", "sample-a", *options)
+    shutil.rmtree("data/sample-a")
+    store = "features/untrained/sample-a.first-12.zarr"
+    stages.browse(store, split="train", out="page")
+    pixels = stages.query(store, where="split == 'train'", feature="pixels").numpy()
+    for unit, expected in enumerate(pixels):
+        found = np.asarray(Image.open(f"page/pictures/0-{unit}.jpg"), float)
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).mean() < 8
