@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
+from pipeline.learning.tsne import perplexity_of, tsne
 
 __all__ = ["MOST_TSNE", "Plane", "principal_plane", "tsne_plane"]
 
@@ -62,20 +63,18 @@ def tsne_plane(features: Features) -> Plane:
     ConfigError
         If there are fewer than 5 units with features.
     """
-    from sklearn.manifold import TSNE  # late: it takes seconds, and few ask for t-SNE
-
     center, axes, _ = _principal_axes(features, _TSNE_WIDTH)
     reduced = np.concatenate([_placed(block, center, axes) for block in _blocks(features)])
     usable = np.flatnonzero(np.isfinite(reduced).all(axis=1))
     if len(usable) < 5:
         raise ConfigError(f"t-SNE: expected at least 5 units with features, found {len(usable)}")
     chosen = usable[np.linspace(0, len(usable) - 1, min(MOST_TSNE, len(usable))).round().astype(np.intp)]
-    perplexity = min(30.0, (len(chosen) - 1) / 3)
-    model = TSNE(2, perplexity=perplexity, init="pca", random_state=0)
     places = np.full((len(reduced), 2), np.nan, np.float32)
-    places[chosen] = model.fit_transform(reduced[chosen])
+    places[chosen] = tsne(reduced[chosen])
     shown = f"{len(chosen):,} of {len(usable):,} units, evenly spread" if len(chosen) < len(usable) else "all units"
-    return Plane(places, f"t-SNE of {shown} (perplexity {perplexity:.0f}): distances between groups mean nothing")
+    return Plane(
+        places, f"t-SNE of {shown} (perplexity {perplexity_of(len(chosen)):.0f}): distances between groups mean nothing"
+    )
 
 
 def _principal_axes(features: Features, n: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Any]:

@@ -16,7 +16,7 @@ _BACKGROUND, _TEXT, _QUIET = (255, 255, 255), (0, 0, 0), (90, 90, 90)
 
 @dataclass(frozen=True)
 class Mistake:
-    """A picture, mode RGB, with what is said below it: what was predicted, and what the label is."""
+    """A picture, mode RGB, with a caption below it: the prediction and the label."""
 
     picture: Image.Image
     prediction: str

@@ -159,8 +159,8 @@ def read_predictions(path: Path, score: Score, remedy: Sequence[tuple[str, Mappi
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Advice("Evaluate again", remedy).error(f"{path}: expected predictions, found no file") from error
     if (digest := hashlib.sha256(data).hexdigest()) != score.predictions:
-        wanted = score.predictions or "none: the score was made by a version that kept no predictions"
-        raise advice.error(f"{path}: expected the predictions of the score (sha256 {wanted}), found {digest}")
+        expected = score.predictions or "none: the score was made by a version that kept no predictions"
+        raise advice.error(f"{path}: expected the predictions of the score (sha256 {expected}), found {digest}")
     try:
         predictions = Predictions(pq.read_table(io.BytesIO(data)))
         counts = _confusion(predictions)

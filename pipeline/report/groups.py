@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,6 +50,13 @@ class Group:
     def source(self) -> str:
         """The input of the heads, for titles and tables."""
         return f"pixels ({self.encoder})" if self.kind is Kind.IMAGE else self.encoder
+
+    def first_of_each_train(self) -> Iterator[ReportRun]:
+        """The run with the lowest seed of each train dataset; of heads that are not trained a single one."""
+        for train in dict.fromkeys(run.trained_as for run in self.runs):
+            yield min((run for run in self.runs if run.trained_as == train), key=lambda run: run.seed)
+            if not self.runs[0].is_trained:
+                return  # every train dataset has the same head
 
     @property
     def note(self) -> str:

@@ -23,11 +23,13 @@ class Reliability:
     right: tuple[int, ...]
 
     @classmethod
-    def of(cls, confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]) -> Reliability:
+    def of(
+        cls, confidence: npt.NDArray[np.floating], right: npt.NDArray[np.bool_], n_bins: int = N_BINS
+    ) -> Reliability:
         """Of the probabilities of predictions, float in [0, 1], shape (N,), and whether each is right, (N,)."""
-        bins = bins_of(confidence, N_BINS)
+        bins = bins_of(confidence, n_bins)
         counts, confidences, hits = (
-            np.bincount(bins, weights, N_BINS).tolist() for weights in (None, confidence, right)
+            np.bincount(bins, weights, n_bins).tolist() for weights in (None, confidence, right)
         )
         return cls(tuple(counts), tuple(confidences), tuple(map(int, hits)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +33,7 @@ __all__ = [
     "params_option",
     "quiet_option",
     "request_of",
+    "with_options",
 ]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -200,6 +201,11 @@ def export_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--list", "plain_list", is_flag=True, help="Of .parquet: plain lists, not of a fixed size."),
     )
+    return with_options(command, options)
+
+
+def with_options(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    """A command with several options, which its help lists in this order."""
     for option in reversed(options):
         command = option(command)
     return command

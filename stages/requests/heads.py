@@ -149,7 +149,7 @@ class ReportRequest(Request):
     figures : also figures for a paper, in REPORTS/figures: names of `FIGURES`, or `all`; needs the extra [figures]
     significance : in the matrices of `latex`, underline scores of which no difference from the best can be seen, as
         `compare` tests it; it reads the predictions that evaluate keeps
-    uncertainty : what stands behind a score in the LaTeX tables: its deviation over seeds, its 95 % interval over test
+    uncertainty : printed after a score in the LaTeX tables: its deviation over seeds, its 95 % interval over test
         images, or nothing
     """
 

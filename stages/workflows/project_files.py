@@ -71,7 +71,7 @@ class Project:
 
         Parameters
         ----------
-        in_git : whether the project is in a Git repository; DVC has to be told if it is not
+        in_git : whether the project is in a Git repository; DVC needs a setting if it is not
         """
         texts = {
             Path("params.yaml"): self._params(),

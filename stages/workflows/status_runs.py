@@ -40,7 +40,7 @@ def _pretrained(outputs: Outputs, method: str) -> Path | None:
 def add_runs(outputs: Outputs, named: str, method: str) -> list[Path]:
     """State the runs of a method on the features of an encoder, and give their folders.
 
-    One output stands for all folds of a dataset while its store is not up to date: they follow from it.
+    One output is listed for all folds of a dataset while its store is not up to date: they follow from it.
     """
     folders = []
     for dataset in outputs.params.run.train:
@@ -65,7 +65,7 @@ def add_runs(outputs: Outputs, named: str, method: str) -> list[Path]:
 
 def _add_runs(outputs: Outputs, request: TrainRequest, above: str, step: Step) -> Iterator[Path]:
     try:
-        plans = () if above else plans_of(request)
+        plans = () if above else plans_of(request, outputs.params)
     except KNOWN_ERRORS as error:
         for folder, state in _folders(outputs, request).items():
             outputs.add_refused("train", folder, state, error, step)

@@ -43,8 +43,12 @@ if TYPE_CHECKING:
 __all__ = ["TrainPlan", "plans_of"]
 
 
-def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
+def plans_of(request: TrainRequest, params: Params | None = None) -> tuple[TrainPlan, ...]:
     """A plan for each dataset of a request, or for those of params.yaml, and for each of its folds: all are checked.
+
+    Parameters
+    ----------
+    params : what `request.params` holds, where it is read already
 
     Raises
     ------
@@ -52,7 +56,7 @@ def plans_of(request: TrainRequest) -> tuple[TrainPlan, ...]:
         If there is no dataset to train on.
     """
     require_device(request.device)
-    params = load_params(request.params)
+    params = params or load_params(request.params)
     request = replace(request, method=plain_name(request.method))
     datasets = tuple(dict.fromkeys(request.dataset or params.run.train))
     if not datasets:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.manifold import TSNE
 
+from pipeline.learning.tsne import SEED, perplexity_of, tsne
 from pipeline.report.groups import Group
 from pipeline.report.paper.captions import encoder_sentence, legends, stand_in_sentence
 from pipeline.report.paper.latex import file_stem
@@ -22,7 +22,6 @@ from pipeline.tables.labels import in_canonical_order
 __all__ = ["FeaturePair", "ReadFeatures", "feature_figures", "projected"]
 
 MOST_POINTS = 4000  # more are drawn over each other, and take minutes
-_PERPLEXITY, _SEED = 30.0, 0
 
 
 class FeaturePair(NamedTuple):
@@ -49,8 +48,7 @@ def feature_figures(groups: Sequence[Group], read: ReadFeatures) -> Iterator[Pap
     """A figure per method that makes features of its own, train and test dataset, of the run with the lowest seed."""
     stored: dict[bytes, npt.NDArray[np.float64]] = {}
     for group in groups:
-        for train in dict.fromkeys(run.trained_as for run in group.runs):
-            run = min((run for run in group.runs if run.trained_as == train), key=lambda run: run.seed)
+        for run in group.first_of_each_train():
             for score in run.scores:
                 if pair := read(run, score, MOST_POINTS):
                     if (key := pair.stored.tobytes()) not in stored:
@@ -59,21 +57,10 @@ def feature_figures(groups: Sequence[Group], read: ReadFeatures) -> Iterator[Pap
 
 
 def projected(features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """t-SNE from a PCA start with a fixed seed: float64, shape (U, 2); zeros for fewer than four units.
-
-    Source: van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 2008; perplexity 30, or a third of the units
-    where that is less.
-    """
+    """t-SNE: float64, shape (U, 2); zeros for fewer than four units."""
     if len(features) < 4:
         return np.zeros((len(features), 2))
-    start = "pca" if min(features.shape) >= 2 else "random"
-    model = TSNE(2, perplexity=_perplexity(len(features)), init=start, random_state=_SEED)
-    points: npt.NDArray[np.float64] = model.fit_transform(features.astype(np.float32)).astype(np.float64)
-    return points
-
-
-def _perplexity(n: int) -> float:
-    return min(_PERPLEXITY, (n - 1) / 3)
+    return tsne(features).astype(np.float64)
 
 
 def _figure(
@@ -94,7 +81,7 @@ def _figure(
     )
     drawn_of = "" if len(data) >= score.n else f" (of {score.n:,}, drawn at random)"
     sentences = (
-        f"t-SNE (perplexity {_perplexity(len(data)):.0f}, PCA start, seed {_SEED}) of {len(data):,} {score.unit}s"
+        f"t-SNE (perplexity {perplexity_of(len(data)):.0f}, PCA start, seed {SEED}) of {len(data):,} {score.unit}s"
         f"{drawn_of} of the {score.split} split of {score.test}: left the features of the encoder, right what "
         f"{group.method}, trained on {train} with seed {run.seed}, makes of its input and classifies. Distances "
         "between groups mean nothing.",

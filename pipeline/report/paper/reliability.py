@@ -17,6 +17,7 @@ from pipeline.report.groups import Group
 from pipeline.report.paper.captions import encoder_sentence, legends, stand_in_sentence, test_sentence
 from pipeline.report.paper.latex import file_stem
 from pipeline.report.paper.style import COLORS, COLUMN_IN, FigureFacts, PaperFigure, drawn
+from pipeline.report.reliability import Reliability
 from pipeline.report.runs import ReportRun, ReportScore
 
 __all__ = ["Confidences", "ReadConfidences", "reliability_bins", "reliability_figures"]
@@ -53,28 +54,19 @@ class Bin(NamedTuple):
 def reliability_figures(groups: Sequence[Group], read: ReadConfidences) -> Iterator[PaperFigure]:
     """A figure per method, train and test dataset, of the run with the lowest seed."""
     for group in groups:
-        for run in _first_of_each_train(group):
+        for run in group.first_of_each_train():
             for score in run.scores:
                 yield _figure(group, run, score, read(run, score))
 
 
 def reliability_bins(confidences: Confidences, n_bins: int = N_BINS) -> list[Bin]:
     """The bins with any unit, of equal width: those of the expected calibration error."""
-    numbers = np.clip(np.ceil(confidences.confidence * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
-    bins = []
-    for number in np.unique(numbers):
-        members = numbers == number
-        hits, n = int(confidences.right[members].sum()), int(members.sum())
-        edges = (float(number) / n_bins, float(number + 1) / n_bins)
-        bins.append(Bin(*edges, n, float(confidences.confidence[members].mean()), hits / n, *wilson_interval(hits, n)))
-    return bins
-
-
-def _first_of_each_train(group: Group) -> Iterator[ReportRun]:
-    for train in dict.fromkeys(run.trained_as for run in group.runs):
-        yield min((run for run in group.runs if run.trained_as == train), key=lambda run: run.seed)
-        if not group.runs[0].is_trained:
-            return  # every train dataset has the same head
+    all_ = Reliability.of(confidences.confidence, confidences.right, n_bins)
+    return [
+        Bin(i / n_bins, (i + 1) / n_bins, n, confidence / n, right / n, *wilson_interval(right, n))
+        for i, (n, confidence, right) in enumerate(zip(all_.counts, all_.confidences, all_.right, strict=True))
+        if n
+    ]
 
 
 def _figure(group: Group, run: ReportRun, score: ReportScore, confidences: Confidences) -> PaperFigure:

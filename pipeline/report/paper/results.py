@@ -101,7 +101,7 @@ def best_rank(column: Sequence[Result]) -> float | None:
 
 
 def uncertainty_text(uncertainty: Uncertainty, metric_has_interval: bool = True) -> str:
-    """What stands behind a number, for a caption; empty for nothing."""
+    """How the uncertainty of a number was estimated, for a caption; empty for none."""
     if uncertainty == "seeds":
         return "mean ± standard deviation over seeds"
     if uncertainty == "interval" and metric_has_interval:

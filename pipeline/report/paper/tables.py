@@ -27,7 +27,7 @@ def latex_tables(
     Parameters
     ----------
     groups : of `group_runs`
-    uncertainty : what stands behind a score: the deviation over `seeds`, the 95 % `interval` over test images, `none`
+    uncertainty : printed after a score: the deviation over `seeds`, the 95 % `interval` over test images, `none`
     differences : of an encoder and a metric, as `matrix_tables` takes them
     """
     tables = chain(

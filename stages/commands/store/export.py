@@ -16,6 +16,7 @@ from stages.commands.options import (
     folder_option,
     follow_links_option,
     format_option,
+    with_options,
 )
 from stages.output import echo_record, say
 
@@ -50,9 +51,7 @@ def _atlas_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--images", is_flag=True, help="Of --atlas: pictures too; the file then holds faces."),
         folder_option("tables", "Of --images: folder of the table that says where files are."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 @click.command("export")

@@ -1,4 +1,4 @@
-"""`fer-stage report --latex --figures`: files for a paper beside the page, and what is said of what is missing."""
+"""`fer-stage report --latex --figures`: files for a paper beside the page, and notes on what is missing."""
 
 from __future__ import annotations
 

@@ -296,7 +296,7 @@ def test_a_pointer_on_a_test_set_has_its_facts(browser: Browser, reports: Path) 
     place = browser.run("""(async () => {
       const link = document.querySelector("#matrices a.tip");
       link.scrollIntoView({ behavior: "instant", block: "center" });
-      for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);  // until the scroll was told to the page
+      for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);  // until the page has the scroll event
       const box = link.getBoundingClientRect();
       return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
     })()""")
