@@ -181,7 +181,7 @@ def main() -> None:
         print(rows[-1], flush=True)
     families = []
     for scenario in (Scenario(120), Scenario(431), Scenario(431, people=20), Scenario(431, seeds=3, seed_sd=0.1)):
-        share = simulate_family(scenario, options.draws // 2, np.random.default_rng(0))
+        share = simulate_family(scenario, options.draws // 4, np.random.default_rng(0))
         families.append({**asdict(scenario), "any_found_after_holm": share})
         print(families[-1], flush=True)
     show({"draws": options.draws, "seconds": timed, "ranking": ranking, "simulations": rows, "families": families})

@@ -47,8 +47,8 @@ class ExchangeTest:
     is_exact : whether these are all exchanges, the observed one among them
     noise : shape (M,), standard normal
     variance : of the observed difference, over other groups
-    counts, means, squares : shape (K,), of the units of each stratum: how many, and the means of their differences and
-        of the squares of those
+    n_groups, means, squares : shape (K,), of each stratum: in how many groups its units are, and the means of their
+        differences and of the squares of those
 
     Notes
     -----
@@ -59,7 +59,7 @@ class ExchangeTest:
     Miller, "Bootstrap-based improvements for inference with clustered errors", 2008).
 
     Two methods whose scores differ by theta have at least the share theta of units differ. Where a stratum has fewer,
-    their variance is that of Tango's score interval, |theta| (1 - |theta|) a unit ("Equivalence test and confidence
+    their variance is that of Tango's score interval, |theta| (1 - |theta|) a group ("Equivalence test and confidence
     interval for the difference in proportions for the paired-sample design", Statistics in Medicine 17, 1998): two
     methods that agree on both units of a class are not taken to agree always. It is 0 for theta 0.
     """
@@ -70,7 +70,7 @@ class ExchangeTest:
     is_exact: bool
     noise: Floats
     variance: float
-    counts: npt.NDArray[np.int64]
+    n_groups: npt.NDArray[np.int64]
     means: Floats
     squares: Floats
 
@@ -100,12 +100,13 @@ class ExchangeTest:
         noise = rng.standard_normal(len(sums))
         observed = float(values[:, 0].sum())
         variance = len(values) / (len(values) - 1) * float(((values @ (1, -observed)) ** 2).sum())
-        return cls(observed, sums[:, 0], sums[:, 1], is_exact, noise, variance, counts, means, squares)
+        cells = np.unique(strata * len(values) + groups) // len(values)
+        return cls(observed, sums[:, 0], sums[:, 1], is_exact, noise, variance, np.bincount(cells), means, squares)
 
     def p(self, theta: float = 0.0) -> float:
         """Two-sided p of the difference `theta`, in (0, 1]."""
         missing = abs(theta) * (1 - abs(theta)) - (self.squares - 2 * theta * self.means + theta**2)
-        sd = math.sqrt(float((np.maximum(missing, 0) / self.counts).sum())) / len(self.counts)
+        sd = math.sqrt(float((np.maximum(missing, 0) / self.n_groups).sum())) / len(self.means)
         sums, observed = self.effects - theta * self.weights, self.observed - theta
         p = _share(sums, observed, self.is_exact)
         # noise makes equal sums unequal, and so may lower p: it may only add to what is accepted

@@ -32,6 +32,7 @@ def test_equal_methods_seldom_differ_and_intervals_cover(scenario: dict[str, Any
     shares = SIMULATION["simulate"](drawn, N, np.random.default_rng(0))
     assert shares["found"] <= 0.05 + CHANCE
     assert shares["covered"] >= 0.95 - CHANCE
+    assert shares["disagree"] == 0
 
 
 @pytest.mark.slow

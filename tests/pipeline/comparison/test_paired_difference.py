@@ -105,6 +105,13 @@ def test_two_methods_that_agree_on_a_small_class_are_not_taken_to_agree_always()
     assert result.difference == pytest.approx(0, abs=1e-12)
 
 
+def test_people_on_whom_methods_agree_are_not_as_many_as_their_units() -> None:
+    """Twenty people of ten units on whom nothing differs: the interval of twenty units, z^2 / (20 + z^2) = 0.161."""
+    same = [1.0] * 200
+    result = compared(hits(same, same, ["a"] * 200, [f"subject {i // 10}" for i in range(200)]))
+    assert (result.low, result.high) == pytest.approx((-0.161, 0.161), rel=0.08)
+
+
 def test_equal_predictions_are_no_proof_of_equal_methods() -> None:
     same = [1.0] * 40 + [0.0] * 20
     result = compared(hits(same, same, ["a", "b"] * 30))
