@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pipeline.comparison import PairedHits, Ranking, holm, mean_score, paired_difference, rank_methods
-from pipeline.errors import MismatchError
+from pipeline.errors import InputError, MismatchError
 from pipeline.progress import OnProgress, Progress
 from pipeline.report.cells import Cell
 from pipeline.report.distinctions import distinction_notes
+from pipeline.report.groups import Group
 from pipeline.report.runs import NO_TRAINING
 from stages.errors import StageError
 from stages.requests import CompareRequest
@@ -27,7 +28,7 @@ from stages.workflows.compared_runs import (
     units_difference,
 )
 
-__all__ = ["compare"]
+__all__ = ["compare", "compare_cells"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,13 +75,41 @@ def compare(request: CompareRequest, on_progress: OnProgress) -> CompareResult:
             "nothing to compare: expected two methods with a train dataset, a test dataset and a seed in common, found "
             f"none{reasons}"
         )
-    adjusted = holm([pair.difference.p for pair in pairs])
     return CompareResult(
-        tuple(replace(pair, p_holm=float(p)) for pair, p in zip(pairs, adjusted, strict=True)),
+        _corrected(pairs),
         request.metric,
         _ranking(contenders, scores),
         tuple(dict.fromkeys([*notes, *_stated(contenders)])),
     )
+
+
+def compare_cells(groups: Sequence[Group], metric: str) -> tuple[tuple[ComparedPair, ...], tuple[str, ...]]:
+    """Compare every two methods of a report in every cell that both have, under the names that the report has for them.
+
+    Parameters
+    ----------
+    groups : on one encoder, each with a name of its own
+    metric : `uar` or `accuracy`
+
+    Returns
+    -------
+    pairs : corrected by Holm's method for all of them; scores of other rows of a dataset are in other cells, and are
+        not compared
+    notes : what was left out
+    """
+    contenders = [Contender(group.method, group) for group in groups]
+    pairs: list[ComparedPair] = []
+    notes: list[str] = []
+    for test in sorted({cell.test for contender in contenders for cell in contender.cells}):
+        of_test = [replace(contender, test=test) for contender in contenders]
+        for place in _places(of_test, "method"):
+            pairs += _pairs(place, _scored_in(place, of_test), metric, notes)
+    return _corrected(pairs), tuple(dict.fromkeys(notes))
+
+
+def _corrected(pairs: Sequence[ComparedPair]) -> tuple[ComparedPair, ...]:
+    adjusted = holm([pair.difference.p for pair in pairs])
+    return tuple(replace(pair, p_holm=float(p)) for pair, p in zip(pairs, adjusted, strict=True))
 
 
 def _require_two(contenders: Sequence[Contender]) -> None:
@@ -96,11 +125,18 @@ def _require_two(contenders: Sequence[Contender]) -> None:
 
 
 def _places(contenders: Sequence[Contender], by: str) -> list[Place]:
-    """Where something was scored: of trained methods, if there are any, since others are scored there, too."""
-    trained = [contender for contender in contenders if contender.is_trained] or contenders
-    return sorted(
-        {Place.of(cell, "" if by == "train" else cell.train) for contender in trained for cell in contender.cells}
+    """Where something was scored. Where a trained method was, others are compared with it, under its train dataset."""
+    trained, others = (
+        {
+            Place.of(cell, "" if by == "train" else cell.train)
+            for contender in contenders
+            if contender.is_trained is is_trained
+            for cell in contender.cells
+        }
+        for is_trained in (True, False)
     )
+    with_trained = {place._replace(train="") for place in trained}
+    return sorted(trained | {place for place in others if place._replace(train="") not in with_trained})
 
 
 def _names(contenders: Sequence[Contender], place: Place) -> str:
@@ -138,7 +174,11 @@ def _pairs(place: Place, scored: Sequence[_Scored], metric: str, notes: list[str
         hits, seeds = _hits(first, second, place, notes)
         if not seeds:
             continue
-        difference = paired_difference(hits, metric, _rng(place, first, second, metric))
+        try:
+            difference = paired_difference(hits, metric, _rng(place, first, second, metric))
+        except InputError as error:
+            notes.append(f"Left out: {place.text}: {error}")
+            continue
         pairs.append(
             ComparedPair(
                 first=first.contender.name,

@@ -77,11 +77,13 @@ class Contender:
     name : as messages have it
     group : its runs
     train : the only dataset whose heads are meant; empty for all
+    test : the only set of test rows that is meant; empty for all
     """
 
     name: str
     group: Group
     train: str = ""
+    test: str = ""
 
     @property
     def is_random(self) -> bool:
@@ -96,7 +98,8 @@ class Contender:
     @property
     def cells(self) -> list[Cell]:
         """Its scores by train and test dataset."""
-        return [cell for cell in self.group.cells.values() if self.train in ("", cell.train)]
+        cells = self.group.cells.values()
+        return [cell for cell in cells if self.train in ("", cell.train) and self.test in ("", cell.test)]
 
     def cells_in(self, place: Place) -> list[Cell]:
         """Its scores in a place: one, or several where they are of several sets of rows.

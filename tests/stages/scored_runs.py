@@ -15,9 +15,10 @@ from pipeline.records import Score, Scores
 from pipeline.records.fields import json_bytes
 from pipeline.records.predictions import Predictions
 
-__all__ = ["CLASSES", "write_run"]
+__all__ = ["CLASSES", "answers", "write_run"]
 
 CLASSES = ("happiness", "sadness", "neutral")
+_HISTORY = b"epoch,loss\n1,0.5\n"
 
 
 def write_run(
@@ -33,7 +34,7 @@ def write_run(
     fold: tuple[int, int] | None = None,
     **record: Any,
 ) -> Path:
-    """A run, with its scores on test datasets.
+    """A run, with its history and its scores on test datasets.
 
     Parameters
     ----------
@@ -47,11 +48,13 @@ def write_run(
     of_fold = {} if fold is None else {"number": fold[0], "n": fold[1], "source": "groups"}
     variant = f"fold-{fold[0]}-of-{fold[1]}" if fold else ""
     record |= {"variant": variant, **({"fold": of_fold} if fold else {})}
+    record.setdefault("history_sha256", hashlib.sha256(_HISTORY).hexdigest())
     data = run_record(method=method, dataset=train, seed=seed, classes=list(CLASSES), **record)
     parts = [part for part in (encoder, method, train, variant, f"seed-{seed}") if part]
     folder, scores = runs.joinpath(*parts), runs.joinpath("scores", *parts)
     folder.mkdir(parents=True)
     (folder / "run.json").write_bytes(json_bytes(data))
+    (folder / "history.csv").write_bytes(_HISTORY)
     written = []
     for dataset, (labels, predicted) in tests.items():
         logits = np.array([[float(name == one) for name in CLASSES] for one in predicted], np.float32)
@@ -71,3 +74,10 @@ def write_run(
         path.write_bytes(predictions)
     (scores / "scores.json").write_bytes(Scores(tuple(written)).as_bytes())
     return folder
+
+
+def answers(n_right: int, seed: int = 0, labels: Sequence[str] = CLASSES * 50) -> tuple[list[str], list[str]]:
+    """Labels, and predictions of which as many are right, drawn."""
+    right = np.random.default_rng(seed).permutation(len(labels)) < n_right
+    wrong = [CLASSES[(CLASSES.index(label) + 1) % 3] for label in labels]
+    return list(labels), [label if ok else other for label, other, ok in zip(labels, wrong, right, strict=True)]

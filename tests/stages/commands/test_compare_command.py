@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from scored_runs import CLASSES, write_run
+from scored_runs import CLASSES, answers, write_run
 
 import stages
 from pipeline.errors import InputError, MismatchError
@@ -20,13 +19,6 @@ from stages.errors import StageError
 FerStage = Callable[..., Any]
 N = 150
 LABELS = [CLASSES[i % 3] for i in range(N)]
-
-
-def answers(n_right: int, seed: int = 0, labels: Sequence[str] = LABELS) -> tuple[list[str], list[str]]:
-    """Labels, and predictions of which as many are right, drawn."""
-    right = np.random.default_rng(seed).permutation(len(labels)) < n_right
-    wrong = [CLASSES[(CLASSES.index(label) + 1) % 3] for label in labels]
-    return list(labels), [label if ok else other for label, other, ok in zip(labels, wrong, right, strict=True)]
 
 
 @pytest.fixture
@@ -213,6 +205,26 @@ def test_places_where_one_method_alone_was_scored_are_named(two: Path) -> None:
     result = stages.compare("runs")
     assert "Left out: a -> d: of what is compared, eac alone is scored there" in result.notes
     assert result.ranking is None
+
+
+def test_a_dataset_of_one_person_is_left_out_with_a_note(empty: Path) -> None:
+    """The other test datasets are compared as if it were not there."""
+    for method, n_right in (("cafe", 100), ("linear-probe", 90)):
+        write_run(method, {"b": answers(n_right)}, subjects=["only"] * N)
+        write_run(method, {"b": answers(n_right)}, train="other")
+    result = stages.compare("runs")
+    assert result.frame["trained_on"].tolist() == ["other"]
+    assert any(note.startswith("Left out: a -> b: expected units of two groups or more") for note in result.notes)
+
+
+def test_methods_that_train_nothing_are_compared_where_no_other_was_scored(empty: Path) -> None:
+    """Where a trained method was scored they are compared with it; on c there are only these two."""
+    write_run("cafe", {"b": answers(100)})
+    for train, scale in (("a", 1), ("b", 2)):
+        config = {"logit_scale": scale}
+        write_run("zero-shot", {"b": answers(90), "c": answers(80)}, train=train, config=config, is_random=False)
+    frame = stages.compare("runs").frame
+    assert list(zip(frame["trained_on"], frame["dataset"], strict=True)) == [("a", "b")] * 3 + [("", "c")]
 
 
 def test_methods_are_ranked_over_test_datasets(empty: Path) -> None:
