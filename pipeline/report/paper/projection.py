@@ -15,7 +15,7 @@ from pipeline.learning.tsne import SEED, perplexity_of, tsne
 from pipeline.report.groups import Group
 from pipeline.report.paper.captions import encoder_sentence, legends, stand_in_sentence
 from pipeline.report.paper.latex import file_stem
-from pipeline.report.paper.style import COLUMN_IN, MARKERS, FigureFacts, PaperFigure, color_of, drawn
+from pipeline.report.paper.style import COLUMN_IN, FigureFacts, PaperFigure, color_of, drawn, marker_of
 from pipeline.report.runs import ReportRun, ReportScore
 from pipeline.tables.labels import in_canonical_order
 
@@ -114,8 +114,8 @@ def _scatter(
     size = 8.0 if len(points) < 500 else 3.0
     for i, name in enumerate(classes):
         of_class = points[labels == name]
-        marker = MARKERS[i % len(MARKERS)]
-        axes.scatter(of_class[:, 0], of_class[:, 1], s=size, color=color_of(i), marker=marker, linewidths=0, label=name)
+        color, marker = color_of(i), marker_of(i)
+        axes.scatter(of_class[:, 0], of_class[:, 1], s=size, color=color, marker=marker, linewidths=0, label=name)
     axes.set_title(title)
     axes.set_xticks([])
     axes.set_yticks([])

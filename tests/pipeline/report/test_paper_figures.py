@@ -19,7 +19,7 @@ from pipeline.report.paper.projection import FeaturePair, feature_figures, proje
 from pipeline.report.paper.ranking import ranking_figures
 from pipeline.report.paper.reliability import Confidences, reliability_bins, reliability_figures
 from pipeline.report.paper.sensitivity import sensitivity_figures, sweeps_of
-from pipeline.report.paper.style import PaperFigure, wrapped
+from pipeline.report.paper.style import PaperFigure, color_of, marker_of, wrapped
 from stages import names
 
 
@@ -213,6 +213,12 @@ def test_single_heads_of_a_grid_are_left_out_where_the_method_has_others() -> No
 
 def test_the_names_that_a_request_takes_are_those_of_the_figures() -> None:
     assert tuple(FIGURES) == names.FIGURES
+
+
+def test_no_two_series_look_the_same() -> None:
+    """The compound sets have 11 and 14 expressions, more than there are colours."""
+    styles = {(color_of(i), marker_of(i)) for i in range(64)}
+    assert len(styles) == 64
 
 
 def test_long_names_are_broken_where_they_have_a_place() -> None:
