@@ -169,6 +169,21 @@ def test_reliability_is_of_the_lowest_seed_of_each_train_dataset() -> None:
     assert list(figures[0].data["n"]) == [1, 1]
 
 
+def test_the_caption_of_a_single_head_is_of_its_own_train_dataset() -> None:
+    """The head that was trained on b knows 3 of the 20 images; that of a knows none."""
+    runs = [
+        make_run([score_json("c", 0.5, overlap={"train": n, "val": 0})], dataset=train)
+        for train, n in (("a", 0), ("b", 3))
+    ]
+    confidences = Confidences(np.array([0.5, 0.9]), np.array([True, True]))
+    groups = group_runs(runs)
+    for figures in (
+        reliability_figures(groups, lambda run, score: confidences),
+        feature_figures(groups, lambda run, score, most: clusters()),
+    ):
+        assert ["≡" in figure.caption for figure in figures] == [False, True]
+
+
 def clusters() -> FeaturePair:
     """Two classes that the head separates."""
     rng = np.random.default_rng(0)
