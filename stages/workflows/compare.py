@@ -162,10 +162,20 @@ def _scored_in(place: Place, contenders: Sequence[Contender]) -> list[_Scored]:
             raise MismatchError(
                 f"{place.text}: expected all methods on the same rows, found {first.contender.name} on "
                 f"{first.cell.test} with {len(first.units.ids):,} units, and {other.contender.name} on "
-                f"{other.cell.test} with {len(other.units.ids):,}{problem and ': '}{problem}. Extract the dataset from "
-                "one table for both and evaluate them again, or name other datasets with --dataset"
+                f"{other.cell.test} with {len(other.units.ids):,}{problem and ': '}{problem}. {_advice(first, other)}, "
+                "or name other datasets with --dataset"
             )
     return scored
+
+
+def _advice(first: _Scored, other: _Scored) -> str:
+    if first.cell.classes != other.cell.classes:
+        n_first, n_other = len(first.cell.classes), len(other.cell.classes)
+        return (
+            f"{first.contender.name} predicts {n_first} expressions and {other.contender.name} {n_other}, and rows of "
+            "others are left out: train both with the same `classes`"
+        )
+    return "Extract the dataset from one table for both and evaluate them again"
 
 
 def _pairs(place: Place, scored: Sequence[_Scored], metric: str, notes: list[str]) -> list[ComparedPair]:

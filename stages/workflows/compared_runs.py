@@ -156,7 +156,7 @@ def read_runs(folders: Sequence[Path], datasets: Sequence[str]) -> tuple[list[Re
     StageError
         If a folder has no run, or none was scored.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for folder in folders:
         if not (below := heads_below(folder, RUN)):
             raise StageError(
@@ -164,9 +164,10 @@ def read_runs(folders: Sequence[Path], datasets: Sequence[str]) -> tuple[list[Re
                 remedy=[("train", {"method": "METHOD", "dataset": "DATASET"})],
                 purpose="first",
             )
-        found.update(dict.fromkeys(below))
+        for path in below:
+            found.setdefault(path.resolve(), path)
     remedy = {"runs": tuple(map(str, folders)), **({"datasets": tuple(datasets)} if datasets else {})}
-    selection = select_scores(map(_read_run, found), command_line("evaluate", remedy))
+    selection = select_scores(map(_read_run, found.values()), command_line("evaluate", remedy))
     runs = [
         replace(run, scores=tuple(score for score in run.scores if not datasets or score.dataset in datasets))
         for run in selection.runs

@@ -31,6 +31,7 @@ def write_run(
     subjects: Sequence[str] = (),
     ids: Sequence[str] = (),
     rows: str = "",
+    classes: Sequence[str] = CLASSES,
     fold: tuple[int, int] | None = None,
     **record: Any,
 ) -> Path:
@@ -41,6 +42,7 @@ def write_run(
     tests : dataset -> labels and predictions of its units
     subjects, ids : of the units; by default none, and unit-0, unit-1, ...
     rows : beginning of the digest of the rows, by default of the labels
+    classes : of the head
     fold : number and number of folds
     record : other fields of run.json
     """
@@ -49,7 +51,7 @@ def write_run(
     variant = f"fold-{fold[0]}-of-{fold[1]}" if fold else ""
     record |= {"variant": variant, **({"fold": of_fold} if fold else {})}
     record.setdefault("history_sha256", hashlib.sha256(_HISTORY).hexdigest())
-    data = run_record(method=method, dataset=train, seed=seed, classes=list(CLASSES), **record)
+    data = run_record(method=method, dataset=train, seed=seed, classes=list(classes), **record)
     parts = [part for part in (encoder, method, train, variant, f"seed-{seed}") if part]
     folder, scores = runs.joinpath(*parts), runs.joinpath("scores", *parts)
     folder.mkdir(parents=True)
@@ -57,13 +59,13 @@ def write_run(
     (folder / "history.csv").write_bytes(_HISTORY)
     written = []
     for dataset, (labels, predicted) in tests.items():
-        logits = np.array([[float(name == one) for name in CLASSES] for one in predicted], np.float32)
+        logits = np.array([[float(name == one) for name in classes] for one in predicted], np.float32)
         named = list(ids) or [f"unit-{i}" for i in range(len(labels))]
         units = {"id": named, "sha256": [""] * len(labels), "label": labels, "status": ["scored"] * len(labels)}
         units |= {"subject": subjects} if subjects else {}
         columns = {name: np.array(values, dtype=object) for name, values in units.items()}
-        predictions = Predictions.of(columns, logits, CLASSES, 1.0).as_bytes()
-        measured = score(logits, np.array(labels), CLASSES).as_json()
+        predictions = Predictions.of(columns, logits, classes, 1.0).as_bytes()
+        measured = score(logits, np.array(labels), tuple(classes)).as_json()
         own = {"fold": of_fold} if fold and dataset == train else {}
         digest = (rows or hashlib.sha256("".join(labels).encode()).hexdigest()).ljust(64, "0")
         entry = score_record(dataset, **measured | {"rows": digest, "seen": dataset == train, "dropped": {}} | own)

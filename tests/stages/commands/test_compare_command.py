@@ -237,6 +237,20 @@ def test_methods_are_ranked_over_test_datasets(empty: Path) -> None:
     assert "cafe ranks above linear-probe" in list(result.sentences())
 
 
+def test_heads_of_other_expressions_on_other_rows_get_advice_that_helps(empty: Path) -> None:
+    """The head of two expressions is scored without the rows of the third: no new evaluation changes that."""
+    write_run("cafe", {"b": answers(100)})
+    two_of_three = [label for label in LABELS if label != "neutral"]
+    write_run("linear-probe", {"b": (two_of_three, two_of_three)}, classes=CLASSES[:2])
+    with pytest.raises(MismatchError, match=r"cafe predicts 3 expressions and linear-probe 2.*the same `classes`"):
+        stages.compare("runs")
+
+
+def test_a_folder_that_is_named_twice_counts_once(two: Path) -> None:
+    once = stages.compare("runs")
+    assert stages.compare(["runs", two / "runs", "runs/mini/../mini/cafe"]).frame.equals(once.frame)
+
+
 def test_one_run_is_refused(two: Path, fer_stage: FerStage) -> None:
     err = fer_stage("compare", "runs/mini/cafe", code=1)
     assert "expected two methods or more that were scored, found cafe" in err
