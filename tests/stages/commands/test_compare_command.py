@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,13 @@ def test_no_difference_is_stated_with_the_smallest_that_could_be_seen(
     assert "a -> b: no difference of cafe and linear-probe can be seen with N = 150 (p " in err
     assert "the smallest that could is " in err
     assert "ranks over 1 test dataset can show no difference of methods: at least 6 are needed" in err
+
+
+def test_a_small_difference_of_many_units_is_not_rounded_to_none(two: Path) -> None:
+    pair = stages.compare("runs").pairs[0]
+    found = replace(pair.difference, first=0.70034, second=0.7, smallest=0.00021)
+    assert "by 0.034 points (p " in replace(pair, difference=found, p_holm=0.01).conclusion
+    assert replace(pair, difference=found, p_holm=0.5).conclusion.endswith("the smallest that could is 0.021 points")
 
 
 def test_p_is_corrected_for_all_that_is_compared(empty: Path) -> None:
