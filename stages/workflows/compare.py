@@ -13,12 +13,12 @@ from pipeline.comparison import PairedHits, Ranking, holm, mean_score, paired_di
 from pipeline.errors import InputError, MismatchError
 from pipeline.progress import OnProgress, Progress
 from pipeline.report.cells import Cell
-from pipeline.report.distinctions import distinction_notes
 from pipeline.report.groups import Group
 from pipeline.report.runs import NO_TRAINING
 from stages.errors import StageError
 from stages.requests import CompareRequest
 from stages.results import ComparedPair, CompareResult
+from stages.workflows.compare_notes import notes_of_methods, notes_of_place
 from stages.workflows.compared_runs import (
     Contender,
     Place,
@@ -64,6 +64,7 @@ def compare(request: CompareRequest, on_progress: OnProgress) -> CompareResult:
                 f"Left out: {place.text}: of what is compared, {_names(contenders, place)} alone is scored there"
             )
             continue
+        notes += notes_of_place(place, [one.cell for one in scored])
         pairs += _pairs(place, scored, request.metric, notes)
         scores[place] = {
             one.contender.name: mean_score(one.units.labels, one.units.hits, request.metric) for one in scored
@@ -79,7 +80,7 @@ def compare(request: CompareRequest, on_progress: OnProgress) -> CompareResult:
         _corrected(pairs),
         request.metric,
         _ranking(contenders, scores),
-        tuple(dict.fromkeys([*notes, *_stated(contenders)])),
+        tuple(dict.fromkeys([*notes, *notes_of_methods(contenders)])),
     )
 
 
@@ -240,18 +241,3 @@ def _ranking(contenders: Sequence[Contender], scores: dict[Place, dict[str, floa
         return None
     means = np.array([np.mean(rows, axis=0) for rows in by_dataset.values()])
     return rank_methods(names, means, np.random.default_rng(0))
-
-
-def _stated(contenders: Sequence[Contender]) -> list[str]:
-    """What must be stated with the differences: other encoders, other classes, stand-ins."""
-    noted: dict[str, list[str]] = {}
-    for contender in contenders:
-        noted.setdefault(contender.group.note, []).append(contender.name)
-    notes = [f"{', '.join(names)}: {note}" for note, names in noted.items() if note]
-    encoders = list(dict.fromkeys(contender.group.source for contender in contenders))
-    if len(encoders) > 1:
-        notes.append(
-            f"The methods read different inputs ({', '.join(encoders)}): a difference is one of method and input "
-            "together. The test images are the same"
-        )
-    return [*notes, *distinction_notes([run for contender in contenders for run in contender.group.runs])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ def write_run(
     rows: str = "",
     classes: Sequence[str] = CLASSES,
     fold: tuple[int, int] | None = None,
+    scored: Mapping[str, Any] | None = None,
     **record: Any,
 ) -> Path:
     """A run, with its history and its scores on test datasets.
@@ -44,6 +45,7 @@ def write_run(
     rows : beginning of the digest of the rows, by default of the labels
     classes : of the head
     fold : number and number of folds
+    scored : other fields of the scores
     record : other fields of run.json
     """
     encoder = record.setdefault("encoder", "mini")
@@ -68,7 +70,8 @@ def write_run(
         measured = score(logits, np.array(labels), tuple(classes)).as_json()
         own = {"fold": of_fold} if fold and dataset == train else {}
         digest = (rows or hashlib.sha256("".join(labels).encode()).hexdigest()).ljust(64, "0")
-        entry = score_record(dataset, **measured | {"rows": digest, "seen": dataset == train, "dropped": {}} | own)
+        stated = {"rows": digest, "seen": dataset == train, "dropped": {}} | own | dict(scored or {})
+        entry = score_record(dataset, **measured | stated)
         entry["predictions"] = hashlib.sha256(predictions).hexdigest()
         written.append(Score.model_validate(entry))
         path = scores / written[-1].predictions_file

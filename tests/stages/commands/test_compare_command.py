@@ -245,6 +245,20 @@ def test_methods_are_ranked_over_test_datasets(empty: Path) -> None:
     assert "cafe ranks above linear-probe" in list(result.sentences())
 
 
+def test_what_makes_scores_too_high_is_stated(empty: Path) -> None:
+    """15 of the 150 units were train images of a head, and the encoder was trained on the test dataset."""
+    scored = {"split": "val", "encoder_saw": True, "overlap": {"train": 15, "val": 0}}
+    for method, n_right in (("cafe", 100), ("linear-probe", 98)):
+        write_run(method, {"b": answers(n_right)}, scored=scored)
+    notes = stages.compare("runs").notes
+    assert [note.partition(":")[0] for note in notes] == [
+        "Scores are of the validation split",
+        "a -> b",
+        "b † seen domain",
+    ]
+    assert notes[1].startswith("a -> b: 10.0 % of the images were in the training or validation data of a head")
+
+
 def test_heads_of_other_expressions_on_other_rows_get_advice_that_helps(empty: Path) -> None:
     """The head of two expressions is scored without the rows of the third: no new evaluation changes that."""
     write_run("cafe", {"b": answers(100)})
