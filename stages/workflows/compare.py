@@ -65,6 +65,11 @@ def compare(request: CompareRequest, on_progress: OnProgress) -> CompareResult:
             )
             continue
         notes += notes_of_place(place, [one.cell for one in scored])
+        notes += [
+            f"Left out: {place.text}: {_seeds_text(seeds)} of {one.contender.name}, not scored there"
+            for one in scored
+            if (seeds := one.contender.unscored_seeds(one.cell))
+        ]
         pairs += _pairs(place, scored, request.metric, notes)
         scores[place] = {
             one.contender.name: mean_score(one.units.labels, one.units.hits, request.metric) for one in scored
@@ -217,11 +222,15 @@ def _hits(first: _Scored, second: _Scored, place: Place, notes: list[str]) -> tu
         if others := sorted(set(one.units.seeds) - set(seeds)):
             other = second if one is first else first
             notes.append(
-                f"Left out: {place.text}: seed{'' if len(others) == 1 else 's'} {', '.join(map(str, others))} of "
-                f"{one.contender.name}, which {other.contender.name} does not have"
+                f"Left out: {place.text}: {_seeds_text(others)} of {one.contender.name}, which "
+                f"{other.contender.name} does not have"
             )
     sides = [one.units.of_seeds(seeds) if one in random else one.units.hits[:1] for one in (first, second)]
     return PairedHits(first.units.labels, sides[0], sides[1], first.units.groups), seeds
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    return f"seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
 
 
 def _rng(place: Place, first: _Scored, second: _Scored, metric: str) -> np.random.Generator:

@@ -22,7 +22,7 @@ def notes_of_place(place: Place, cells: Sequence[Cell]) -> Iterator[str]:
     if share := max((cell.overlap or 0.0) + cell.near_overlap for cell in cells):
         yield (
             f"{place.text}: {100 * share:.1f} % of the {first.unit}s were in the training or validation data of a head "
-            "(the same bytes, or by an audit the same picture). `fer-stage evaluate --exclude-overlap` leaves them out"
+            "(the same bytes, or by an audit the same picture). evaluate leaves them out with --exclude-overlap"
         )
     if any(cell.encoder_saw for cell in cells):
         yield f"{place.dataset} {LEGEND}"

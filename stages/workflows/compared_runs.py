@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from pipeline.records import Scores
 from pipeline.records.predictions import Predictions, read_predictions
 from pipeline.report.cells import Cell
 from pipeline.report.groups import Group, group_runs
-from pipeline.report.runs import Kind, ReportRun, ReportScore, select_scores
+from pipeline.report.runs import Kind, ReportRun, ReportScore, select_scores, shortened_list
 from stages.errors import StageError
 from stages.remedies import command_line
 from stages.workspace import heads_below, scores_path
@@ -113,6 +113,13 @@ class Contender:
             if (is_fixed or cell.train == place.train) and Place.of(cell, place.train) == place
         ]
 
+    def unscored_seeds(self, cell: Cell) -> list[int]:
+        """Seeds of scored runs that were trained as those of a cell, and have no score in it."""
+        if not self.is_random:
+            return []
+        trained = {run.seed for run in self.group.runs if run.scores and run.trained_on == cell.train}
+        return sorted(trained - set(cell.by_seed))
+
     def units(self, cell: Cell) -> ScoredUnits:
         """What its heads have right in a cell, of every seed.
 
@@ -175,7 +182,16 @@ def read_runs(folders: Sequence[Path], datasets: Sequence[str]) -> tuple[list[Re
     if not any(run.scores for run in runs):
         where = f" on {', '.join(datasets)}" if datasets else ""
         raise StageError(f"expected scores{where} of the runs, found none", remedy=[("evaluate", remedy)])
-    return runs, list(selection.left_out)
+    return runs, [*selection.left_out, *_without_scores(runs, datasets, remedy)]
+
+
+def _without_scores(runs: Sequence[ReportRun], datasets: Sequence[str], remedy: Mapping[str, Any]) -> Iterator[str]:
+    if unscored := [run.label for run in runs if not run.scores]:
+        where = f" on {', '.join(datasets)}" if datasets else ""
+        yield (
+            f"Left out: {len(unscored):,} run{'' if len(unscored) == 1 else 's'} without scores{where}: "
+            f"{shortened_list(unscored)}. To score them: {command_line('evaluate', remedy)}"
+        )
 
 
 def _read_run(folder: Path) -> ReportRun:

@@ -77,6 +77,7 @@ def write_run(
         path = scores / written[-1].predictions_file
         path.parent.mkdir(parents=True)
         path.write_bytes(predictions)
+    scores.mkdir(parents=True, exist_ok=True)
     (scores / "scores.json").write_bytes(Scores(tuple(written)).as_bytes())
     return folder
 

@@ -95,7 +95,7 @@ def caption_of(what: str, groups: Sequence[Group], cells: Sequence[Cell], signs:
         stand_in_sentence(groups),
         test_sentence(groups, cells),
         encoder_sentence(groups),
-        seeds_sentence(groups),
+        seeds_sentence(groups, cells),
         selection_sentence(groups),
         signs,
     )

@@ -245,6 +245,20 @@ def test_methods_are_ranked_over_test_datasets(empty: Path) -> None:
     assert "cafe ranks above linear-probe" in list(result.sentences())
 
 
+def test_runs_that_were_not_scored_are_named(empty: Path) -> None:
+    """Seed 1 has no score at all, seed 2 none on c; eac has none."""
+    for seed, names in enumerate(("bc", "", "b")):
+        write_run("cafe", {name: answers(100 + seed, seed) for name in names}, seed=seed)
+    write_run("linear-probe", {"b": answers(90), "c": answers(90)}, is_random=False)
+    write_run("eac", {})
+    notes = stages.compare("runs").notes
+    assert (
+        "Left out: 2 runs without scores: runs/mini/cafe/a/seed-1, runs/mini/eac/a/seed-0. To score them: "
+        "fer-stage evaluate --run runs" in notes
+    )
+    assert "Left out: a -> c: seed 2 of cafe, not scored there" in notes
+
+
 def test_what_makes_scores_too_high_is_stated(empty: Path) -> None:
     """15 of the 150 units were train images of a head, and the encoder was trained on the test dataset."""
     scored = {"split": "val", "encoder_saw": True, "overlap": {"train": 15, "val": 0}}
