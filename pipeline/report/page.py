@@ -8,7 +8,15 @@ from typing import Any
 
 import jinja2
 
-from pipeline.footnotes import AUDIT_LEGENDS, LEGEND, NEAR_LEGEND, OVERLAP_LEGEND, DatasetFinding, footnoted
+from pipeline.footnotes import (
+    AUDIT_LEGENDS,
+    LEGEND,
+    DatasetFinding,
+    footnoted,
+    near_legend,
+    one_picture,
+    overlap_legend,
+)
 from pipeline.learning.metrics import METRICS
 from pipeline.records import StoreSummary
 from pipeline.report import page_tables, provenance
@@ -94,6 +102,7 @@ def render_page(
             cautions=[*top.notes, *_cautions(groups, top.evaluate_command)],
             images=f"{SPLIT_NAMES.get(top.split, top.split) or 'test'} {units_text(groups)}",
             units=units_text(groups),
+            one_picture=one_picture(units_text(groups)),
             is_test=top.split in ("", "test"),
             rankings=ranked,
             headlines=page_tables.headlines(groups),
@@ -191,9 +200,9 @@ def _legends(groups: Sequence[Group]) -> list[str]:
 def _data_legends(groups: Sequence[Group]) -> Iterator[str]:
     """The legends of symbols that depend on the images and labels of the scores."""
     if any(map(_has_overlap, groups)):
-        yield OVERLAP_LEGEND
+        yield overlap_legend(units_text(groups))
     if any(map(_has_near, groups)):
-        yield NEAR_LEGEND
+        yield near_legend(units_text(groups))
     found = {finding.symbol for group in groups for cell in group.cells.values() for finding in cell.audit}
     yield from (legend for symbol, legend in AUDIT_LEGENDS.items() if symbol in found)
 

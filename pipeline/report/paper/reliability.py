@@ -70,8 +70,8 @@ def _figure(group: Group, run: ReportRun, score: ReportScore, bins: Sequence[Bin
     cell = next(cell for cell in group.cells.values() if cell.test == score.test)
     sentences = (
         f"Reliability of {group.method}, trained on {train}, tested on {score.test}, seed {run.seed}: accuracy of the "
-        f"images of each of {N_BINS} bins of confidence, with Wilson's 95 % interval; below, the share of images in "
-        f"each bin. ECE (%): {ece_text(score.ece, score.ece_expected)}.",
+        f"{score.unit}s of each of {N_BINS} bins of confidence, with Wilson's 95 % interval; below, the share of "
+        f"{score.unit}s in each bin. ECE (%): {ece_text(score.ece, score.ece_expected)}.",
         stand_in_sentence([group]),
         test_sentence([group], [cell]),
         encoder_sentence([group]),
@@ -99,6 +99,6 @@ def _draw(figure: Figure, bins: Sequence[Bin], score: ReportScore) -> None:
     width = 100 / N_BINS
     lefts = [100 * each.low for each in bins]
     below.bar(lefts, [100 * each.n / total for each in bins], width, align="edge", color=COLORS[5], edgecolor="white")
-    below.set_ylabel("images, %")
+    below.set_ylabel(f"{score.unit}s, %")
     below.set_xlabel("confidence, %")
     below.set_xlim(0, 101)  # a head may be sure

@@ -8,7 +8,7 @@ import pytest
 from report_samples import Page, crossed_runs, make_run, score_json
 
 from pipeline.errors import InputError
-from pipeline.footnotes import AUDIT_LEGENDS, FLAGGED, MISREAD, NEAR_LEGEND, DatasetFinding
+from pipeline.footnotes import AUDIT_LEGENDS, FLAGGED, MISREAD, DatasetFinding, near_legend
 from pipeline.records import Scores
 from pipeline.records.files import Advice
 from pipeline.records.scores import require_rates
@@ -62,7 +62,7 @@ def test_the_page_has_a_section_with_findings_and_counts() -> None:
         ["Trained on", "Tested on", "n", "bytes", "pixels", "phash", "Share, in percent", "Left out"],
         ["a", "b", "20", "4", "1", "2", "35.0", "0"],
     ]
-    assert NEAR_LEGEND in page.text
+    assert near_legend() in page.text
     assert report.tables["matrix"].query("test == 'b'")["near_overlap"].tolist() == [3]
 
 
@@ -114,7 +114,7 @@ def test_only_symbols_on_the_page_have_a_legend() -> None:
 def test_without_audits_there_is_no_section_and_no_legend() -> None:
     page = Page(build_report(runs(), [], "now").html)
     assert "Audit" not in page.text
-    assert NEAR_LEGEND not in page.text
+    assert near_legend() not in page.text
 
 
 def test_more_near_pictures_than_images_are_refused() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from report_samples import Page, make_run, make_store, score_json
 
-from pipeline.footnotes import OVERLAP_LEGEND
+from pipeline.footnotes import overlap_legend
 from pipeline.report import ReportContext, ReportRun, build_report
 from pipeline.report.runs import select_scores
 
@@ -54,11 +54,11 @@ def test_a_score_with_overlapping_images_has_its_share_wherever_it_is() -> None:
         "50.0 ≡ 10 %", "70.0 ≡ ?", "60.0", "60.0 ≡"
     ]  # fmt: skip
     assert [row[1] for row in read.tables["Every score, in percent"][1:]] == ["b ≡ 10 %", "c ≡ ?", "d"]
-    assert OVERLAP_LEGEND in read.text
+    assert overlap_legend() in read.text
 
 
 def test_no_legend_of_overlap_without_any() -> None:
-    assert OVERLAP_LEGEND not in page(make_run([score_json("b", 0.5)])).text
+    assert overlap_legend() not in page(make_run([score_json("b", 0.5)])).text
 
 
 def test_the_error_of_a_perfect_head_is_beside_the_calibration_error() -> None:
