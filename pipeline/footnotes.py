@@ -34,12 +34,12 @@ MOSTLY_SEEN = 0.5
 OVERLAP = "≡"
 NOT_CHECKED = f"{OVERLAP} ?"
 OVERLAP_LEGEND = (
-    f"{OVERLAP} 8 %: so many of the scored images are, byte by byte, images that the head was trained or selected on; "
+    f"{OVERLAP} n %: n % of the scored images are, byte by byte, images that the head was trained or selected on; "
     f"from half of them on, the dataset does not count as unseen. {NOT_CHECKED}: this was not checked"
 )
 NEAR = "≈"
 NEAR_LEGEND = (
-    f"{NEAR} 5 %: so many of the scored images show, by an audit of the datasets, the same or nearly the same picture "
+    f"{NEAR} n %: n % of the scored images show, by an audit of the datasets, the same or nearly the same picture "
     "as an image that the head was trained or selected on, in a file of other bytes"
 )
 

@@ -278,7 +278,8 @@ def _write_sheet(page: BrowsePage, path: Path) -> None:
         pictures, row = browsed.pictures[0], browsed.parts[0].middle(unit)
         label = browsed.view.labels[browsed.view.label[unit]]
         predicted = f"{run.classes[run.prediction[unit]]} {100 * run.probability[unit]:.1f} %"
-        mistakes.append(Mistake(pictures.picture(row), predicted, f"label {label}"))
+        id_ = str(browsed.parts[0].ids[unit])
+        mistakes.append(Mistake(pictures.picture(row), predicted, f"label {label}", id_))
     n_scored = int((run.prediction != NO_CLASS).sum())
     title = (
         f"{run.name}\n{browsed.view.datasets[0]}: the {len(mistakes)} most confident of {len(wrong):,} mistakes "
