@@ -83,7 +83,7 @@ def overlap_legend(units: str = "images") -> str:
     """The meaning of OVERLAP beside scores of `images`, of `clips`, or of `images and clips`."""
     of_clips = " (of a clip one such frame is enough)" if "clips" in units else ""
     return (
-        f"{OVERLAP} 8 %: so many of the scored {units} are, byte by byte, {units} that the head was trained or "
+        f"{OVERLAP} n %: n % of the scored {units} are, byte by byte, {units} that the head was trained or "
         f"selected on{of_clips}; from half of them on, the dataset does not count as unseen. {NOT_CHECKED}: this was "
         "not checked"
     )
@@ -92,7 +92,7 @@ def overlap_legend(units: str = "images") -> str:
 def near_legend(units: str = "images") -> str:
     """The meaning of NEAR beside scores of `images`, of `clips`, or of `images and clips`."""
     return (
-        f"{NEAR} 5 %: so many of the scored {units} show, by an audit of the datasets, the same or nearly the same "
+        f"{NEAR} n %: n % of the scored {units} show, by an audit of the datasets, the same or nearly the same "
         f"picture as {one_picture(units)} that the head was trained or selected on, in a file of other bytes"
     )
 

@@ -94,9 +94,13 @@ def browse(request: BrowseRequest, on_progress: OnProgress) -> BrowseResult:
 def _missing_notes(missing: Counter[str]) -> Iterator[str]:
     """How many pictures are grey squares, and the most frequent reasons."""
     named = missing.most_common(_MOST_REASONS)
-    yield from (f"{n:,} pictures are grey squares: {reason}" for reason, n in named)
+    yield from (f"{_grey(n)}: {reason}" for reason, n in named)
     if (n_more := missing.total() - sum(n for _, n in named)) > 0:
-        yield f"{n_more:,} pictures more are grey squares, for {len(missing) - len(named):,} other reasons, on them"
+        yield f"{_grey(n_more)} in addition, for {len(missing) - len(named):,} other reasons, on them"
+
+
+def _grey(n: int) -> str:
+    return "1 picture is a grey square" if n == 1 else f"{n:,} pictures are grey squares"
 
 
 def _datasets(maps: Sequence[BrowsedMap]) -> list[str]:
@@ -278,7 +282,8 @@ def _write_sheet(page: BrowsePage, path: Path) -> None:
         pictures, row = browsed.pictures[0], browsed.parts[0].middle(unit)
         label = browsed.view.labels[browsed.view.label[unit]]
         predicted = f"{run.classes[run.prediction[unit]]} {100 * run.probability[unit]:.1f} %"
-        mistakes.append(Mistake(pictures.picture(row), predicted, f"label {label}"))
+        id_ = str(browsed.parts[0].ids[unit])
+        mistakes.append(Mistake(pictures.picture(row), predicted, f"label {label}", id_))
     n_scored = int((run.prediction != NO_CLASS).sum())
     title = (
         f"{run.name}\n{browsed.view.datasets[0]}: the {len(mistakes)} most confident of {len(wrong):,} mistakes "

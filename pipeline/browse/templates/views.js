@@ -2,7 +2,7 @@
 // Controls, legend, confusion counts, pictures in order, and one picture with its neighbors.
 
 const number = (n) => n.toLocaleString("en-US");
-const percent = (p) => `${(100 * p).toFixed(p > 0.9995 && p < 1 ? 2 : 1)} %`;
+const percent = (p) => `${(100 * p).toFixed(p > 0.9995 && p < 1 ? 2 : 1)}\u00a0%`;
 const pictureOf = (i, frame) => `pictures/${state.map}-${i}${frame === undefined ? "" : `-${frame}`}.jpg`;
 
 function element(kind, properties = {}, ...children) {

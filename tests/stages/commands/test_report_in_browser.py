@@ -267,6 +267,21 @@ def test_the_answer_is_seen_at_once(browser: Browser, reports: Path, width: int)
     assert row < (300 if width == 1280 else 500)
 
 
+def test_means_over_a_part_of_the_pairs_fit_into_the_ranking(browser: Browser, reports: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(reports.parent / "runs", runs)
+    shutil.rmtree(runs / "scores" / "untrained" / "linear-probe" / "sample-a")
+    assert run(["report", "--runs", str(runs), "--reports", str(tmp_path)]) == 0
+    for width in WIDTHS:
+        browser.open(tmp_path / "index.html", width)
+        table, column, text = browser.run("""(() => {
+          const table = document.querySelector(".ranking");
+          return [table.offsetWidth, table.parentElement.clientWidth, table.innerText];
+        })()""")
+        assert "(1 of 2 pairs)" in text
+        assert table <= column
+
+
 def test_the_page_is_light(reports: Path) -> None:
     """1,000 bytes are a kB; 600 of them for the sample of `make repro`, which has five datasets and seven methods."""
     assert (reports / "index.html").stat().st_size < 200_000
