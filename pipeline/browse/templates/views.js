@@ -142,7 +142,7 @@ function openUnit(i) {
   $("detail").hidden = false;
   $("picture").src = pictureOf(i);
   $("picture").alt = `picture of ${captionOf(i)}`;
-  $("caption").textContent = captionOf(i);
+  $("unit").textContent = captionOf(i);
   const n = state.units.frames[i];
   $("strip").replaceChildren(...Array.from({ length: n }, (_, frame) =>
     element("img", { width: 64, height: 64, alt: `frame ${frame + 1} of ${n}`, src: pictureOf(i, frame) })));

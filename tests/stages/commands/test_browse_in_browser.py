@@ -143,6 +143,9 @@ def test_a_click_on_a_point_opens_its_picture_with_neighbors(
         await new Promise((done) => setTimeout(done, 20));
     })()""")
     assert result.ids[0][unit] in browser.run("document.getElementById('facts').innerText")
+    shown = result.frame.set_index("id").loc[result.ids[0][unit]]
+    caption = f"{shown['label']} → {shown['prediction']}, {100 * shown['probability']:.1f} %"
+    assert browser.run("document.getElementById('unit').innerText") == caption
     assert browser.run("document.querySelectorAll('#near button').length") == 12
     assert browser.run(LOADED) == ""
     assert_quiet(browser, address)
