@@ -13,6 +13,7 @@ from pipeline.video.formats import VIDEO_SUFFIXES
 __all__ = ["gitignore_text", "missing_patterns"]
 
 _EXPORTED = (".parquet", ".npy")  # of `query --output` and `store export`
+_OF_CODE = {".ts", ".mts"}  # TypeScript too
 _SPECIAL = re.compile(r"[\\*?\[\]!# ]")
 
 
@@ -24,7 +25,7 @@ def gitignore_text(shipped: str, project: Path, roots: Iterable[str]) -> str:
     project : its folder
     roots : of its datasets, relative to the project or absolute
     """
-    suffixes = sorted({*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *_EXPORTED})
+    suffixes = sorted({*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *_EXPORTED} - _OF_CODE)
     named = "\n".join(f"*{_of_any_case(suffix)}" for suffix in suffixes)
     text = f"{shipped}\n# Pictures, videos and exported rows; `git add -f FILE` adds one that shows nobody.\n{named}\n"
     patterns = list(dict.fromkeys(_root_patterns(project, roots)))

@@ -115,7 +115,7 @@ def test_a_cell_of_the_confusion_opens_its_pictures(browser: Browser, address: s
 def test_filters_and_a_condition_leave_what_they_say(browser: Browser, address: str, result: BrowseResult) -> None:
     opened(browser, address)
     frame = result.frame
-    browser.run(f"{CHOOSE}('label', 'fear')")
+    browser.run(f"{CHOOSE}('label', {result.maps[0].labels.index('fear')})")
     assert set(result.ids[0][browser.run(PICTURES)]) == set(frame.query("label == 'fear'")["id"])
     assert where(browser, "correct == 0 and dataset == 'sample-e'") == ""
     wrong = frame.query("label == 'fear' and prediction != 'fear' and dataset == 'sample-e (test)'")
