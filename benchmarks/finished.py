@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -87,7 +86,7 @@ def served(arguments: list[str], folder: Path) -> Iterator[tuple[str, float, sub
     try:
         yield address, time.perf_counter() - start, process
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # Ctrl-C would be ignored where this runs in the background of a shell
 
 
 def browse(folder: Path) -> dict[str, float]:
