@@ -13,7 +13,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
 from pipeline.datasets.drawn import GENERATOR_VERSION
@@ -169,6 +168,8 @@ def _shipped(name: str) -> str:
 
 
 def _rendered(template: str, **values: Any) -> str:
+    import jinja2  # late: only `init` writes files
+
     environment = jinja2.Environment(  # no page of HTML: nothing is escaped
         loader=jinja2.PackageLoader("stages", "project"), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -348,6 +349,25 @@ def test_nothing_sticks_out_of_the_window(page: Callable[..., Browser], width: i
       unreachable: Array.from(document.querySelectorAll(".scroll")).filter((one) => one.tabIndex !== 0).length,
     })""")
     assert widths == {"page": width, "out": 0, "unreachable": 0}
+
+
+@pytest.mark.parametrize("width", [360, 400])
+def test_headers_of_the_ranking_stand_apart_on_a_phone(browser: Browser, reports: Path, width: int) -> None:
+    """Words in one line are 6 px apart or more, and none is right of the text below."""
+    browser.open(reports / "index.html", width)
+    words = browser.run(
+        """[...document.querySelectorAll(".ranking thead")].find((head) => head.offsetParent)
+        .querySelectorAll("th").values().map((head) => {
+          const range = document.createRange();
+          range.selectNodeContents(head);
+          return range.getBoundingClientRect().toJSON();
+        }).toArray()"""
+    )
+    assert len(words) == 5
+    assert max(box["right"] for box in words) <= width - 14
+    for one, other in itertools.combinations(words, 2):
+        if one["top"] < other["bottom"] and other["top"] < one["bottom"]:
+            assert max(one["left"], other["left"]) - min(one["right"], other["right"]) >= 6
 
 
 def test_matrices_need_no_scrolling_on_a_wide_screen(page: Callable[..., Browser]) -> None:
