@@ -50,6 +50,8 @@ def status(request: StatusRequest, _on_progress: OnProgress) -> StatusResult:
     """
     params = load_params(request.params)
     outputs = Outputs(request, params)
+    if not request.params.exists():
+        outputs.notes[f"there is no {request.params} here: what follows is of the defaults, as of no project"] = None
     _add_versions(outputs)
     datasets = {name: add_table(outputs, name) for name in dict.fromkeys([*params.datasets, *params.run.datasets])}
     datasets = {name: add_faces(outputs, datasets[name]) for name in params.run.datasets}
