@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from cache.atomic import write_bytes
 from cache.csv_cells import write_csv
 from pipeline.errors import ConfigError
-from pipeline.progress import silent
 from pipeline.report.paper.latex import latex_figure, preview
 from pipeline.report.paper.tables import latex_tables
 from pipeline.report.paper.train_test import Differences, by_encoder
+from pipeline.report.runs import NO_TRAINING
 from stages.names import FIGURES
-from stages.requests import CompareRequest, ReportRequest
+from stages.requests import ReportRequest
 from stages.workflows.paper_sources import FeatureReader, confidences_of
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ def paper_files(groups: Sequence[Group], request: ReportRequest) -> tuple[dict[P
     files: dict[Path, bytes] = {}
     notes: list[str] = []
     if request.latex:
-        files |= _latex_files(groups, request)
+        files, notes = _latex_files(groups, request)
     if request.figures and not request.dry_run:
-        figures, notes = _figures(groups, request)
+        figures, of_figures = _figures(groups, request)
+        notes += of_figures
         files |= {path: data for figure in figures for path, data in _files_of(figure, request.reports).items()}
     return files, [*notes, *_outdated(files)]
 
@@ -59,26 +60,26 @@ def write_files(files: Mapping[Path, bytes]) -> None:
         write_bytes(path, data)
 
 
-def _latex_files(groups: Sequence[Group], request: ReportRequest) -> dict[Path, bytes]:
+def _latex_files(groups: Sequence[Group], request: ReportRequest) -> tuple[dict[Path, bytes], list[str]]:
     folder = request.reports / LATEX
-    differences = partial(_differences, groups) if request.significance else None
+    notes: dict[str, None] = {}
+    differences = partial(_differences, groups, notes) if request.significance else None
     tables = latex_tables(groups, request.uncertainty, differences)
     files = {folder / f"{table.name}.tex": table.as_latex().encode() for table in tables}
-    return {**files, folder / _PREVIEW: preview([table.name for table in tables]).encode()} if files else {}
+    if files:
+        files[folder / _PREVIEW] = preview([table.name for table in tables]).encode()
+    return files, [f"Significance: {note}" for note in notes]
 
 
-def _differences(groups: Sequence[Group], encoder: str, metric: str) -> Differences:
-    """Whether `compare` sees a difference, of every two methods on an encoder in every place."""
-    from stages.workflows.compare import compare  # late: it brings scipy
+def _differences(groups: Sequence[Group], notes: dict[str, None], encoder: str, metric: str) -> Differences:
+    """Whether a difference can be seen, of every two methods on an encoder in every cell; notes on what is left out."""
+    from stages.workflows.compare import compare_cells  # late: it brings scipy
 
-    members = by_encoder(groups)[encoder]
-    if len(members) < 2:
-        return {}
-    folders = tuple(Path(run.label) for group in members for run in group.runs)
-    compared = compare(CompareRequest(folders, metric="uar" if metric == "uar" else "accuracy"), silent)
+    pairs, left_out = compare_cells(by_encoder(groups)[encoder], metric)
+    notes |= dict.fromkeys(left_out)
     return {
-        (pair.trained_on, pair.dataset, frozenset({pair.first, pair.second})): pair.is_significant
-        for pair in compared.pairs
+        (pair.trained_on or NO_TRAINING, pair.dataset, frozenset({pair.first, pair.second})): pair.is_significant
+        for pair in pairs
     }
 
 

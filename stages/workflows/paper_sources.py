@@ -12,6 +12,7 @@ from cache import Store
 from cache.features_root import find_store
 from cache.places import AnyPath
 from pipeline.predict.saved import SavedHead, read_saved
+from pipeline.records.predictions import Predictions
 from pipeline.records.run import OwnRun
 from pipeline.report import ReportRun
 from stages.errors import StageError
@@ -38,7 +39,7 @@ def confidences_of(run: ReportRun, score: ReportScore) -> Confidences:
     """
     from pipeline.report.paper.reliability import Confidences  # late: it brings matplotlib, an extra
 
-    _, predictions = predictions_of(Path(run.label), score.dataset, score.split, without_overlap=score.without_overlap)
+    predictions = _predictions(run, score)
     probabilities = predictions.scored["probability"].to_numpy()
     return Confidences(probabilities, predictions.predicted == predictions.labels)
 
@@ -73,15 +74,18 @@ class FeatureReader:
             self.notes[f"No figure of the features of {run.name} on {score.test}: {reason}"] = None
             return None
         units = self._folds.of(store, score.fold)
-        labels = units.labels(score.split)
-        rows = _drawn(np.flatnonzero(np.isin(labels, saved.classes)), most)
+        ids, labels = units.ids(score.split), units.labels(score.split)
+        known = np.isin(labels, saved.classes)
+        if score.without_overlap:
+            known &= np.isin(ids, _predictions(run, score).ids)
+        rows = _drawn(np.flatnonzero(known), most)
         head = saved.build()
         head.require(units)
         of_head = head.represent_units(units, score.split, rows)
         if of_head is None:
             return None
         stored = np.asarray(units.features(score.split)[rows])
-        return FeaturePair(units.ids(score.split)[rows], labels[rows], stored, of_head)
+        return FeaturePair(ids[rows], labels[rows], stored, of_head)
 
     def _store(self, run: ReportRun, score: ReportScore) -> Store:
         names = (run.encoder, score.dataset)
@@ -96,6 +100,11 @@ class FeatureReader:
                 purpose="to score the features of now",
             )
         return store
+
+
+def _predictions(run: ReportRun, score: ReportScore) -> Predictions:
+    _, predictions = predictions_of(Path(run.label), score.dataset, score.split, without_overlap=score.without_overlap)
+    return predictions
 
 
 def _why_not(saved: SavedHead, store: Store) -> str:

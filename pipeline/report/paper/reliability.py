@@ -17,6 +17,7 @@ from pipeline.report.groups import Group
 from pipeline.report.paper.captions import encoder_sentence, legends, stand_in_sentence, test_sentence
 from pipeline.report.paper.latex import file_stem
 from pipeline.report.paper.style import COLORS, COLUMN_IN, FigureFacts, PaperFigure, drawn
+from pipeline.report.paper.train_test import cell_of
 from pipeline.report.reliability import Reliability
 from pipeline.report.runs import ReportRun, ReportScore
 
@@ -72,17 +73,17 @@ def reliability_bins(confidences: Confidences, n_bins: int = N_BINS) -> list[Bin
 def _figure(group: Group, run: ReportRun, score: ReportScore, confidences: Confidences) -> PaperFigure:
     bins = reliability_bins(confidences)
     train = run.trained_as if run.is_trained else "no dataset"
-    cell = next(cell for cell in group.cells.values() if cell.test == score.test)
+    cells = [cell] if (cell := cell_of(group, run.trained_on, score.test)) else []
     sentences = (
         f"Reliability of {group.method}, trained on {train}, tested on {score.test}, seed {run.seed}: accuracy of the "
         f"images of each of {N_BINS} bins of confidence, with Wilson's 95 % interval; below, the share of images in "
         f"each bin. ECE (%): {ece_text(score.ece, score.ece_expected)}.",
         stand_in_sentence([group]),
-        test_sentence([group], [cell]),
+        test_sentence([group], cells),
         encoder_sentence([group]),
     )
     name = file_stem("reliability", group.encoder, group.method, train, score.test)
-    caption = " ".join(filter(None, sentences)) + legends([cell])
+    caption = " ".join(filter(None, sentences)) + legends(cells)
     data = pd.DataFrame(bins, columns=Bin._fields)
     facts = FigureFacts(name, caption, bool(group.note))
     return drawn(facts, data, (COLUMN_IN, 3.2), lambda figure: _draw(figure, bins, score))

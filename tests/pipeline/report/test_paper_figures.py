@@ -19,7 +19,7 @@ from pipeline.report.paper.projection import FeaturePair, feature_figures, proje
 from pipeline.report.paper.ranking import ranking_figures
 from pipeline.report.paper.reliability import Confidences, reliability_bins, reliability_figures
 from pipeline.report.paper.sensitivity import sensitivity_figures, sweeps_of
-from pipeline.report.paper.style import PaperFigure, wrapped
+from pipeline.report.paper.style import PaperFigure, color_of, marker_of, wrapped
 from stages import names
 
 
@@ -169,6 +169,21 @@ def test_reliability_is_of_the_lowest_seed_of_each_train_dataset() -> None:
     assert list(figures[0].data["n"]) == [1, 1]
 
 
+def test_the_caption_of_a_single_head_is_of_its_own_train_dataset() -> None:
+    """The head that was trained on b knows 3 of the 20 images; that of a knows none."""
+    runs = [
+        make_run([score_json("c", 0.5, overlap={"train": n, "val": 0})], dataset=train)
+        for train, n in (("a", 0), ("b", 3))
+    ]
+    confidences = Confidences(np.array([0.5, 0.9]), np.array([True, True]))
+    groups = group_runs(runs)
+    for figures in (
+        reliability_figures(groups, lambda run, score: confidences),
+        feature_figures(groups, lambda run, score, most: clusters()),
+    ):
+        assert ["≡" in figure.caption for figure in figures] == [False, True]
+
+
 def clusters() -> FeaturePair:
     """Two classes that the head separates."""
     rng = np.random.default_rng(0)
@@ -213,6 +228,12 @@ def test_single_heads_of_a_grid_are_left_out_where_the_method_has_others() -> No
 
 def test_the_names_that_a_request_takes_are_those_of_the_figures() -> None:
     assert tuple(FIGURES) == names.FIGURES
+
+
+def test_no_two_series_look_the_same() -> None:
+    """The compound sets have 11 and 14 expressions, more than there are colours."""
+    styles = {(color_of(i), marker_of(i)) for i in range(64)}
+    assert len(styles) == 64
 
 
 def test_long_names_are_broken_where_they_have_a_place() -> None:

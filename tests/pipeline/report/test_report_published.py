@@ -28,6 +28,7 @@ CLAIM = Claim(
     note="",
 )
 CONFIG = CafeConfig()
+_ALIGNMENT = {"recipe": "square", "version": 1, "margin": 0.25, "detector": {"name": "yunet"}}
 TARGET = Target(CLAIM, CONFIG, 224)
 
 
@@ -123,6 +124,32 @@ class TestReasons:
             "other label set: 3 expressions, published with 2",
             "other images: N = 20, published on 22",
         )
+
+    def test_other_labels_or_images_under_the_same_name_and_number(self) -> None:
+        """Train labels of another list change no test image: without the option of the layout nothing would show."""
+        claim = replace(CLAIM, train_options={"labels": ""}, test_set=replace(SET, options={"rule": "majority"}))
+        target = replace(TARGET, claim=claim)
+        within = [score_json("a", 0.45, seen=True, store_key=KEY, options={"labels": "noise03.txt"})]
+        (run,) = _run(0.45)
+        for options, reasons in (
+            ({"rule": "majority"}, ["other labels or images of a: labels=noise03.txt (published: none)"]),
+            (
+                {"rule": "argmax"},
+                [
+                    "other labels or images of b: rule=argmax (published: majority)",
+                    "other labels or images of a: labels=noise03.txt (published: none)",
+                ],
+            ),
+        ):
+            scores = [*within, score_json("b", 0.45, options=options, store_key="12" * 32)]
+            changes = {"config": run.record.config, "encoder": "clip", "encoder_spec": SPEC, "key": KEY}
+            result = _one([make_run(scores, method="cafe", **changes)], target)
+            assert list(result.reasons) == reasons
+
+    def test_aligned_faces(self) -> None:
+        aligned = FEATURES | {"preprocess": {**FEATURES["preprocess"], "alignment": _ALIGNMENT}}
+        (run,) = _run(0.45, encoder_identity=aligned)
+        assert _one([run]).reasons == ("faces aligned by fer-stage, published on the images as they are released",)
 
     def test_weights_where_the_paper_has_none(self) -> None:
         target = replace(TARGET, claim=replace(CLAIM, options={}))
