@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,10 @@ from stages.cli import run
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program does
+
+# Hundreds of commands start as processes of their own, which find our modules compiled; workers find those of tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Tests import onnxruntime themselves: it would leave an id of the machine in the home of whoever runs them.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -128,10 +128,11 @@ class Example:
 
     def is_content_of(self, store: Store) -> bool:
         """Whether a reader gets exactly this example: every value of every output and view, and every column."""
-        if (store.key, len(store), set(store.frame)) != (self.key.digest, self.n_rows, set(self.columns)):
+        frame = store.frame
+        if (store.key, len(store), set(frame)) != (self.key.digest, self.n_rows, set(self.columns)):
             return False
         features = ((store.read(np.arange(self.n_rows), a.name, v), self.values(a.name)[v]) for a, v in self._stacks())
-        columns = ((store.frame[name].to_numpy(), values) for name, values in self.columns.items())
+        columns = ((frame[name].to_numpy(), values) for name, values in self.columns.items())
         return all(_equal(actual, expected) for actual, expected in [*features, *columns])
 
     def _stacks(self) -> list[tuple[ArraySpec, int]]:

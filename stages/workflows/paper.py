@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cache.atomic import write_bytes
 from cache.csv_cells import write_csv
 from pipeline.errors import ConfigError
 from pipeline.report.paper.latex import latex_figure, preview
@@ -17,8 +16,9 @@ from pipeline.report.paper.tables import latex_tables
 from pipeline.report.paper.train_test import Differences, by_encoder
 from pipeline.report.runs import NO_TRAINING
 from stages.names import FIGURES
+from stages.remedies import command_line
 from stages.requests import ReportRequest
-from stages.workflows.paper_sources import FeatureReader, confidences_of
+from stages.workflows.paper_sources import FeatureReader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.report.groups import Group
     from pipeline.report.paper.style import PaperFigure
 
-__all__ = ["LATEX", "PAPER_FIGURES", "paper_files", "require_figures", "write_files"]
+__all__ = ["LATEX", "PAPER_FIGURES", "paper_files", "require_figures"]
 
 LATEX, PAPER_FIGURES = "latex", "figures"  # folders below that of the report
 _PREVIEW = "preview.tex"
@@ -54,12 +54,6 @@ def paper_files(groups: Sequence[Group], request: ReportRequest) -> tuple[dict[P
     return files, [*notes, *_outdated(files)]
 
 
-def write_files(files: Mapping[Path, bytes]) -> None:
-    """Write every file."""
-    for path, data in files.items():
-        write_bytes(path, data)
-
-
 def _latex_files(groups: Sequence[Group], request: ReportRequest) -> tuple[dict[Path, bytes], list[str]]:
     folder = request.reports / LATEX
     notes: dict[str, None] = {}
@@ -85,12 +79,18 @@ def _differences(groups: Sequence[Group], notes: dict[str, None], encoder: str, 
 
 def _figures(groups: Sequence[Group], request: ReportRequest) -> tuple[list[PaperFigure], list[str]]:
     # late: it brings matplotlib, an extra
-    from pipeline.report.paper.figures import OF_SINGLE_HEADS, Sources, grid_variants, paper_figures
+    from pipeline.report.paper.figures import OF_SINGLE_HEADS, grid_variants, paper_figures, without_grid_variants
+    from pipeline.report.paper.reliability import without_reliability
 
     names = dict.fromkeys(FIGURES if "all" in request.figures else request.figures)
     features = FeatureReader(request.features)
-    figures = paper_figures(groups, names, Sources(confidences_of, features.read))
+    figures = paper_figures(groups, names, features.read)
     notes = list(features.notes)
+    if "reliability" in names and (absent := without_reliability(without_grid_variants(groups))):
+        notes.append(
+            f"No figure of reliability of {_listed(absent)}: the predictions that these scores are of are not here. To "
+            f"make them: `{command_line('evaluate', {'runs': (str(request.runs),)})}`"
+        )
     if (variants := grid_variants(groups)) and OF_SINGLE_HEADS & names.keys():
         folder = Path(variants[0].runs[0].label).parent
         notes.append(
@@ -119,6 +119,11 @@ def _outdated(files: Mapping[Path, bytes]) -> list[str]:
     for folder in dict.fromkeys(path.parent for path in files):
         kinds = {path.suffix for path in files if path.parent == folder}
         if others := sorted(path.name for path in folder.glob("*") if path.suffix in kinds and path not in files):
-            names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-            notes.append(f"In {folder} are files that are not of this report: {names}. Delete what is not needed")
+            notes.append(
+                f"In {folder} are files that are not of this report: {_listed(others)}. Delete what is not needed"
+            )
     return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

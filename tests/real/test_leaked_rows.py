@@ -7,13 +7,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from real_files import pack_path
 
+from pipeline.tables.samples import SampleTable
 from stages.cli import run
+from stages.workflows.tables import write_table
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
 RUN = "runs/mini/linear-probe/ferplus/seed-0"
+TABLE = Path("tables/ferplus.parquet")
+
+
+def _leave_out_most_rows(pairs: Path) -> None:
+    """The table has all of the test split, every picture that equals one of it, and an eighth of the others."""
+    pair, table = pd.read_csv(pairs), SampleTable.read(TABLE)
+    leaked = {*pair.loc[pair["other_split"] == "test", "id"], *pair.loc[pair["split"] == "test", "other_id"]}
+    frame = table.frame
+    keep = (frame["split"] == "test") | frame["id"].isin(leaked) | (frame.index % 8 == 0)
+    write_table(SampleTable(frame[keep].reset_index(drop=True), table.info), TABLE)
 
 
 def test_ferplus_is_scored_with_and_without_leaked_rows(
@@ -21,8 +34,8 @@ def test_ferplus_is_scored_with_and_without_leaked_rows(
 ) -> None:
     """257 test pictures are train pictures as the same file, 41 validation pictures; 97 more are near one of either.
 
-    By the figures of docs/audit.md the linear probe is right on 90 % of the equal files and 87 % of the near ones, and
-    on 70 % of what is left. It takes minutes: 31,260 pictures are encoded.
+    Of equal files the linear probe is right on 94 %, of near ones on 85 %, and on 71 % of what is left. To train on all
+    of FERPlus would take minutes; docs/audit.md has its figures.
     """
     monkeypatch.chdir(tmp_path)
     root = pack_path("fer2013.tar.gz")
@@ -31,6 +44,10 @@ def test_ferplus_is_scored_with_and_without_leaked_rows(
         "encoders: {mini: mini}\n"
         "methods: {linear-probe: {feature_scale: raw}}\n"
     )
+    fer_stage("index", "--dataset", "ferplus")
+    assert run(["audit", "ferplus", "--pairs", "pairs.csv"]) == 3
+    _leave_out_most_rows(Path("pairs.csv"))
+    Path("audits").rename("whole")
     fer_stage("extract", "--dataset", "ferplus", "--encoder", "mini", "--runtime", "openvino")
     fer_stage("train", "--method", "linear-probe", "--dataset", "ferplus", "--encoder", "mini")
     evaluate = ("evaluate", "--run", RUN, "--dataset", "ferplus", "--format", "json")
@@ -42,6 +59,6 @@ def test_ferplus_is_scored_with_and_without_leaked_rows(
     assert whole["near_overlap"] == {"pixels": 0, "phash": 97}
     [clean] = fer_stage(*evaluate, "--exclude-overlap")
     assert (clean["n"], clean["excluded_overlap"]) == (2757, 379)
-    assert whole["accuracy"] == pytest.approx(0.727, abs=0.005)
-    assert by_bytes["accuracy"] == pytest.approx(0.710, abs=0.005)
-    assert clean["accuracy"] == pytest.approx(0.705, abs=0.005)
+    assert whole["accuracy"] == pytest.approx(0.733, abs=0.005)
+    assert by_bytes["accuracy"] == pytest.approx(0.713, abs=0.005)
+    assert clean["accuracy"] == pytest.approx(0.708, abs=0.005)

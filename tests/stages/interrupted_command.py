@@ -1,11 +1,12 @@
-"""One command, killed at many moments and run twice at once, in processes that are forked from a warm one.
+"""Commands, killed at many moments and run twice at once, in processes that are forked from a warm one.
 
-A program: `python interrupted_command.py PROJECT WORK < JSON`. The project is copied below WORK for each try. Prints a
-JSON line for each.
+A program: `python interrupted_command.py PROJECT`. Each line of stdin is a command as JSON; the project is copied below
+its `work` for each try. Prints a JSON line for each try, and an empty one at the end of a command.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -23,40 +24,48 @@ from stages.cli import run
 from stages.command_group import COMMANDS
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+_LATE = ("cache.", "pipeline.", "stages.", "open_clip")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 def main() -> None:
-    """Read `prepare` (commands of a new copy), `command`, `moments` and `pairs` from stdin."""
-    project, work = map(Path, sys.argv[1:])
-    task = json.loads(sys.stdin.read())
+    """Try the commands of stdin, one after another."""
+    sys.dont_write_bytecode = True  # a file that is compiled is no change of the command
+    project = Path(sys.argv[1])
     for name in COMMANDS:  # imported once for all tries
         importlib.import_module(f"stages.commands.{name.replace('-', '_')}")
     for module in pkgutil.iter_modules(stages.workflows.__path__):
         importlib.import_module(f"stages.workflows.{module.name}")
-    command, prepared = task["command"], work / "prepared"
-    if command[0] in ("extract", "encode-text"):
-        importlib.import_module("open_clip")  # seconds of each try otherwise
-    _copied(project, prepared)
-    for words in task["prepare"]:
+    for line in sys.stdin:
+        _try(project, **json.loads(line))
+        print(flush=True)
+
+
+def _try(project: Path, work: str, command: list[str], prepare: list[list[str]], moments: int, pairs: int) -> None:
+    """`prepare` are commands of the copy that all tries start from."""
+    root = Path(work)
+    prepared = _copied(project, root / "prepared")
+    for words in prepare:
         assert _forked(prepared, lambda words=words: run(words)) == 0
-    whole = _copied(prepared, work / "whole")
-    counted = work / "count"
+    whole, counted = _copied(prepared, root / "whole"), root / "count.json"
     assert _forked(whole, lambda: _counted(command, counted)) == 0
-    n_changes = int(counted.read_text())
-    for number in range(task["moments"]):
-        moment = 1 + number * n_changes // task["moments"]
-        folder = _copied(prepared, work / f"killed-{number}")
-        output = work / f"killed-{number}.txt"
+    n_changes, imported = json.loads(counted.read_text())
+    for name in imported:  # half of the time of each try otherwise
+        importlib.import_module(name)
+    gc.freeze()  # else the collector of each child writes to, and so copies, all of its memory
+    for number in range(moments):
+        moment = 1 + number * n_changes // moments
+        folder = _copied(prepared, root / f"killed-{number}")
+        output = root / f"killed-{number}.txt"
         killed = _forked(folder, lambda moment=moment: _killed(command, moment), output)
-        left = _copied(folder, work / f"left-{number}")
+        left = _copied(folder, root / f"left-{number}")
         again = _forked(folder, lambda: run(command), output)
         _print(kind="killed", folder=folder, left=left, killed=killed, code=again, text=output.read_text())
-    for number in range(task["pairs"]):
-        folder = _copied(prepared, work / f"pair-{number}")
-        children = [_start(folder, lambda: run(command), work / f"pair-{number}.{i}") for i in range(2)]
+    for number in range(pairs):
+        folder = _copied(prepared, root / f"pair-{number}")
+        children = [_start(folder, lambda: run(command), root / f"pair-{number}.{i}") for i in range(2)]
         codes = [_ended(child) for child in children]
-        texts = [(work / f"pair-{number}.{i}").read_text() for i in range(2)]
+        texts = [(root / f"pair-{number}.{i}").read_text() for i in range(2)]
         _print(kind="pair", folder=folder, codes=codes, texts=texts)
 
 
@@ -70,7 +79,8 @@ def _copied(source: Path, target: Path) -> Path:
 
 
 def _counted(command: Sequence[str], counted: Path) -> int:
-    changes = [0]
+    """Write down how many changes a whole run makes, and which modules it imports."""
+    changes, before = [0], set(sys.modules)
 
     def count(event: str, args: tuple[Any, ...]) -> None:
         changes[0] += _is_change(event, args)
@@ -78,7 +88,8 @@ def _counted(command: Sequence[str], counted: Path) -> int:
     sys.addaudithook(count)
     code = run(list(command))
     n_changes = changes[0]
-    counted.write_text(str(n_changes))
+    imported = [name for name in sys.modules if name not in before and name.startswith(_LATE)]
+    counted.write_text(json.dumps([n_changes, imported]))
     return code
 
 

@@ -6,11 +6,13 @@ Moments are spread over all changes that the command makes on disk; SIGKILL come
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,30 +55,50 @@ COMMANDS: dict[str, tuple[list[str], list[list[str]]]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def warm(finished_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """The process that all tries are forked from."""
+    program = Path(__file__).with_name("interrupted_command.py")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    errors = tmp_path_factory.mktemp("warm") / "stderr.txt"
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, str(program), str(finished_project)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            text=True,
+        ) as process,
+    ):
+        yield process
+        process.communicate(timeout=60)
+    assert process.returncode == 0, errors.read_text()
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_killed_command_leaves_whole_files_and_two_at_once_do_not_meet(
-    name: str, finished_project: Path, tmp_path: Path
+    name: str, warm: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     """A kill leaves what every reader takes, and the next run makes all of it; the same for two runs at once."""
-    tries = _tries(name, finished_project, tmp_path)
+    tries = _tries(name, warm, tmp_path)
     _require_all_is_finished([found for found in tries if found["kind"] == "killed"])
     _require_both_end_well([found for found in tries if found["kind"] == "pair"])
 
 
-def _tries(name: str, finished_project: Path, work: Path) -> list[dict[str, Any]]:
+def _tries(name: str, warm: subprocess.Popen[str], work: Path) -> list[dict[str, Any]]:
     """What became of each try of one command."""
     command, prepare = COMMANDS[name]
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("interrupted_command.py")), str(finished_project), str(work)],
-        input=json.dumps({"command": command, "prepare": prepare, "moments": N_MOMENTS, "pairs": N_PAIRS}),
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) | {"whole": str(work / "whole")} for line in done.stdout.splitlines()]
+    task = {"work": str(work), "command": command, "prepare": prepare, "moments": N_MOMENTS, "pairs": N_PAIRS}
+    assert warm.stdin is not None
+    assert warm.stdout is not None
+    timer = threading.Timer(900, warm.kill)
+    timer.start()
+    print(json.dumps(task), file=warm.stdin, flush=True)
+    lines = list(itertools.takewhile(str.strip, warm.stdout))
+    timer.cancel()
+    return [json.loads(line) | {"whole": str(work / "whole")} for line in lines]
 
 
 def _require_all_is_finished(killed: list[dict[str, Any]]) -> None:

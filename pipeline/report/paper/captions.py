@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipeline.footnotes import AUDIT_LEGENDS, LEGEND, NEAR_LEGEND, OVERLAP_LEGEND
+from pipeline.footnotes import AUDIT_LEGENDS, LEGEND, NEAR, OVERLAP, near_legend, overlap_legend, units_of
 from pipeline.report.cells import Cell
 from pipeline.report.distinctions import options_text
 from pipeline.report.formatting import audit_text, overlap_text
@@ -71,7 +71,8 @@ def legends(cells: Sequence[Cell]) -> str:
     overlaps = " ".join(overlap_text([cell]) for cell in cells)
     audits = audit_text(cells)
     shown = [LEGEND] if any(cell.encoder_saw for cell in cells) else []
-    shown += [OVERLAP_LEGEND] if OVERLAP_LEGEND[0] in overlaps else []
-    shown += [NEAR_LEGEND] if NEAR_LEGEND[0] in overlaps else []
+    units = units_of(cell.first.unit for cell in cells)
+    shown += [overlap_legend(units)] if OVERLAP in overlaps else []
+    shown += [near_legend(units)] if NEAR in overlaps else []
     shown += [legend for symbol, legend in AUDIT_LEGENDS.items() if symbol in audits]
     return "".join(f" {legend}." for legend in shown)

@@ -12,7 +12,7 @@ from run_records import FEATURES, KEY
 
 from pipeline.methods.mask.options import CafeConfig
 from pipeline.published import ANY, FILE, Claim, PublishedSet
-from pipeline.report import build_report
+from pipeline.report import ReportContext, build_report
 from pipeline.report.groups import group_runs
 from pipeline.report.published import PublishedResult, Target, compare_with_published
 from pipeline.report.published_tables import published_frame, verdict_text
@@ -206,7 +206,7 @@ class TestChoice:
 
 class TestTables:
     def test_the_page_and_the_table_have_every_result(self) -> None:
-        report = build_report(_run(0.45, encoder_note=STAND_IN), [], "now", targets=[TARGET])
+        report = build_report(_run(0.45, encoder_note=STAND_IN), [], "now", ReportContext(targets=[TARGET]))
         frame = report.tables["published"]
         row = frame.iloc[0]
         assert (row["published"], row["ours"], row["ours_low"], row["ours_high"]) == (0.5, 0.45, 0.25, 0.75)
