@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -68,11 +69,28 @@ class LazyGroup(click.Group):
 
             hint = did_you_mean(args[0], self.short_helps, otherwise="")
             raise click.UsageError(f"no command {args[0]!r}. {hint}{hint and ' '}See {ctx.command_path} --help", ctx)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            _require_given_once(command, click.Context(command, ctx, name, resilient_parsing=True), rest)
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(self.short_helps.items()))
+
+
+def _require_given_once(command: click.Command, ctx: click.Context, args: list[str]) -> None:
+    """UsageError if an option that takes one value is given several; click would use the last one in silence."""
+    _, _, given = command.make_parser(ctx).parse_args(list(args))
+    counts = Counter(parameter for parameter in given if isinstance(parameter, click.Option))
+    for option, n in counts.items():
+        if n > 1 and not (option.multiple or option.is_flag or option.count):
+            name = max(option.opts, key=len)
+            raise click.UsageError(
+                f"expected {name} once, found it {n} times, and {ctx.info_name} uses one value of it. "
+                "Run the command once for each value",
+                ctx,
+            )
 
 
 @click.group(

@@ -157,3 +157,17 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, empty: Path, capsys: pyt
     monkeypatch.setattr("stages.workflows.datasets.load_params", interrupted)
     assert run(["datasets"]) == 130
     assert "align and extract resume there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("args", [["index", "--dataset=a"], ["store", "ls", "--format", "csv"]])
+def test_an_option_of_one_value_is_refused_when_it_is_given_twice(
+    args: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*args, "--dataset=b" if args[0] == "index" else "--format=json"]) == 2
+    option, command = ("--dataset", "index") if args[0] == "index" else ("--format", "ls")
+    assert f"expected {option} once, found it 2 times, and {command} uses one value" in capsys.readouterr().err
+
+
+def test_an_option_of_many_values_may_be_repeated(tmp_path: Path) -> None:
+    table = ["--layout=imagefolder", f"--root={tmp_path}", "--option=splits=test", "--option=splits=test"]
+    assert run(["index", "--dataset=a", *table, f"--tables={tmp_path}"]) != 2
