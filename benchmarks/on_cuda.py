@@ -195,7 +195,7 @@ def light_methods(options: argparse.Namespace, budget: Budget) -> dict[str, Any]
         fields = config_class(name).model_fields
         few = {field: value for field, value in {"epochs": N_EPOCHS, "batch_size": 64}.items() if field in fields}
         config = config_class(name)(**OVERFIT[name] | few)
-        if "pixels" in config.reads or not budget.allows(name, 5):
+        if not {"pixels", "frames"}.isdisjoint(config.reads) or not budget.allows(name, 5):
             continue
         start = time.perf_counter()
         fitted = load_method(name).fit(inputs, config, 0)

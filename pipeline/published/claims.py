@@ -52,6 +52,7 @@ class PublishedSet:
     n : scored images or clips; 0 where it is not known
     note : what is odd about it; may be empty
     options : of the layout that reads its images and labels; names that a layout does not have are of no effect
+    n_train : images of its train split; 0 where it is not known
     """
 
     datasets: tuple[str, ...]
@@ -59,6 +60,7 @@ class PublishedSet:
     n: int
     note: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    n_train: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Claim:
     trains : names of our datasets that it was trained on
     test_set : what it was tested on
     note : about the method; may be empty
-    train_options : of the layout of the train dataset, as `PublishedSet.options`
+    train_options, n_train : of the train dataset, as `options` and `n_train` of `PublishedSet`
     """
 
     paper: str
@@ -95,6 +97,7 @@ class Claim:
     test_set: PublishedSet
     note: str
     train_options: Mapping[str, Any] = field(default_factory=dict)
+    n_train: int = 0
 
     @property
     def name(self) -> str:
@@ -138,6 +141,7 @@ def _claim(row: _Row, methods: Sequence[_Row], sets: Sequence[_Row]) -> Claim:
         test_set=_set_of(row["paper"], row["test"], row["train"], sets),
         note=method["note"],
         train_options=train_set.options,
+        n_train=train_set.n_train,
     )
 
 
@@ -151,7 +155,12 @@ def _set_of(paper: str, test: str, train: str, sets: Sequence[_Row]) -> Publishe
     row = next(each for each in sets if (each["paper"], each["test"]) == (paper, test) and each["train"] in ("", train))
     classes = expressions(7 if row["expressions"] == "7" else 8)
     return PublishedSet(
-        tuple(row["datasets"].split()), classes, int(row["n"] or 0), row["note"], _options(row["options"])
+        datasets=tuple(row["datasets"].split()),
+        expressions=classes,
+        n=int(row["n"] or 0),
+        note=row["note"],
+        options=_options(row["options"]),
+        n_train=int(row["n_train"] or 0),
     )
 
 

@@ -23,6 +23,8 @@ __all__ = ["NOT_COMPARABLE", "PublishedResult", "Target", "compare_with_publishe
 NOT_COMPARABLE = "not comparable"
 # A difference of the numbers of images that still is one test set: of 3,500 images of AffectNet 11 are missing.
 _SAME_SET = 0.01
+# Of the train images that a paper has: a tenth is kept for validation here, and some are missing in many copies.
+_WHOLE_TRAIN_SPLIT = 0.85
 _ROUNDING = 0.00005  # half of the last digit of a published value
 # Not of the method: where a file is, and how the same numbers are computed.
 _NO_SETTING = ("context", "pretrained")
@@ -166,6 +168,8 @@ def _dataset_reasons(claim: Claim, cell: Cell, run: ReportRun) -> Iterator[str]:
     reasons = [_other_data(cell.first.dataset, cell.first.options, claim.test_set.options)]
     if cell.train != NO_TRAINING:
         reasons.append(_other_data(run.dataset, run.options, claim.train_options))
+        if run.record.n_train < _WHOLE_TRAIN_SPLIT * claim.n_train:
+            reasons.append(f"fewer train images: {run.record.n_train:,}, published with {claim.n_train:,}")
     yield from dict.fromkeys(filter(None, reasons))
     if run.record.head.alignment:
         yield "faces aligned by fer-stage, published on the images as they are released"

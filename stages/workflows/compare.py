@@ -240,11 +240,15 @@ def _rng(place: Place, first: _Scored, second: _Scored, metric: str) -> np.rando
 
 
 def _ranking(contenders: Sequence[Contender], scores: dict[Place, dict[str, float]]) -> Ranking | None:
-    """Ranks of all methods over the test datasets; a dataset's score is the mean over the places that all have."""
+    """Ranks of all methods over the test datasets; a dataset's score is the mean over the places that all have.
+
+    Where a dataset was scored with and without overlapping rows, it is the one without, as in means of the report.
+    """
     names = [contender.name for contender in contenders]
+    common = {place: of_methods for place, of_methods in scores.items() if len(of_methods) == len(names)}
     by_dataset: dict[str, list[list[float]]] = {}
-    for place, of_methods in scores.items():
-        if len(of_methods) == len(names):
+    for place, of_methods in common.items():
+        if place.without_overlap or place._replace(without_overlap=True) not in common:
             by_dataset.setdefault(place.dataset, []).append([of_methods[name] for name in names])
     if not by_dataset:
         return None

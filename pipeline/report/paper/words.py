@@ -12,9 +12,14 @@ from pipeline.report.words import Words, nearest_words
 
 __all__ = ["word_tables"]
 
+_MOST_IN_A_LINE = 4  # tokens: with 16, as coop has, a line is wider than any paper
+
 
 def word_tables(groups: Sequence[Group]) -> Iterator[LatexTable]:
-    """A table per method and train dataset: rows are descriptors, columns tokens, each with the nearest word."""
+    """A table per method and train dataset: rows are descriptors, columns tokens, each with the nearest word.
+
+    More tokens than four continue in rows below.
+    """
     for group in groups:
         for train in dict.fromkeys(run.trained_as for run in group.runs):
             run = min((run for run in group.runs if run.trained_as == train), key=lambda run: run.seed)
@@ -33,8 +38,8 @@ def _table(group: Group, run: ReportRun, words: Words) -> LatexTable:
     return LatexTable(
         file_stem("words", group.encoder, group.method, run.trained_as),
         " ".join(filter(None, caption)),
-        ("Expression", "Descriptor", *(f"Token {number}" for number in range(1, n_tokens + 1))),
-        2,
+        ("Expression", "Descriptor", *_columns(n_tokens)),
+        3 if n_tokens > _MOST_IN_A_LINE else 2,
         tuple(_block(name, descriptors, n_tokens) for name, descriptors in words.items()),
     )
 
@@ -44,6 +49,25 @@ def _block(name: str, descriptors: Sequence[Sequence[Sequence[Sequence[object]]]
     for number, tokens in enumerate(descriptors, start=1):
         nearest = [words[0] for words in tokens]
         cells = [LatexCell(str(word), f"({float(str(distance)):.2f})") for word, distance in nearest]
-        padding = [LatexCell("")] * (n_tokens - len(cells))
-        rows.append((LatexCell(name if number == 1 else ""), LatexCell(str(number)), *cells, *padding))
+        cells += [LatexCell("")] * (n_tokens - len(cells))
+        for first, line in enumerate(_lines(cells)):
+            names = (name if number == 1 and not first else "", str(number) if not first else "")
+            rows.append((*map(LatexCell, names), *line))
     return tuple(rows)
+
+
+def _columns(n_tokens: int) -> tuple[str, ...]:
+    if n_tokens <= _MOST_IN_A_LINE:
+        return tuple(f"Token {number}" for number in range(1, n_tokens + 1))
+    return ("Tokens", *[""] * _MOST_IN_A_LINE)
+
+
+def _lines(cells: Sequence[LatexCell]) -> Iterator[list[LatexCell]]:
+    """The words of a descriptor: one line, or lines of four that begin with the numbers of their tokens."""
+    if len(cells) <= _MOST_IN_A_LINE:
+        yield list(cells)
+        return
+    for start in range(0, len(cells), _MOST_IN_A_LINE):
+        line = list(cells[start : start + _MOST_IN_A_LINE])
+        end = start + len(line)
+        yield [LatexCell(f"{start + 1} to {end}"), *line, *[LatexCell("")] * (_MOST_IN_A_LINE - len(line))]

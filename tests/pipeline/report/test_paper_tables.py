@@ -165,6 +165,17 @@ def test_nearest_words_are_a_table_and_rows_for_a_csv() -> None:
     ]
 
 
+def test_more_than_four_tokens_continue_in_rows_below() -> None:
+    tokens = [[[word, 0.5]] for word in "abcdef"]
+    table = tables([of_method("coop", 0.5, findings={"nearest_words": {"every class": [tokens]}})])["words-mini-coop-a"]
+    assert table.columns == ("Expression", "Descriptor", "Tokens", "", "", "", "")
+    assert texts(table) == [
+        ["every class", "1", "1 to 4", "a (0.50)", "b (0.50)", "c (0.50)", "d (0.50)"],
+        ["", "", "5 to 6", "e (0.50)", "f (0.50)", "", ""],
+    ]
+    assert r"\begin{tabular}{lllcccc}" in table.as_latex()
+
+
 def test_the_words_of_a_shared_context_are_one_descriptor() -> None:
     run = of_method("coop", 0.5, findings={"nearest_words": {"every class": [[["a", 0.1]], [["photo", 0.2]]]}})
     assert texts(tables([run])["words-mini-coop-a"]) == [["every class", "1", "a (0.10)", "photo (0.20)"]]

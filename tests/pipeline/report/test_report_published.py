@@ -146,6 +146,13 @@ class TestReasons:
             result = _one([make_run(scores, method="cafe", **changes)], target)
             assert list(result.reasons) == reasons
 
+    @pytest.mark.parametrize(("n_train", "is_part"), [(84, True), (90, False)])
+    def test_a_part_of_the_train_split(self, n_train: int, is_part: bool) -> None:
+        """A tenth of 100 images is kept for validation here; less is another training set."""
+        target = replace(TARGET, claim=replace(CLAIM, n_train=100))
+        reasons = _one(_run(0.45, n_train=n_train), target).reasons
+        assert reasons == (("fewer train images: 84, published with 100",) if is_part else ())
+
     def test_aligned_faces(self) -> None:
         aligned = FEATURES | {"preprocess": {**FEATURES["preprocess"], "alignment": _ALIGNMENT}}
         (run,) = _run(0.45, encoder_identity=aligned)

@@ -287,6 +287,17 @@ def test_a_folder_that_is_named_twice_counts_once(two: Path) -> None:
     assert stages.compare(["runs", two / "runs", "runs/mini/../mini/cafe"]).frame.equals(once.frame)
 
 
+def test_ranks_are_of_the_rows_without_overlap_where_there_are_such_scores(empty: Path) -> None:
+    """With all rows cafe is higher by 30 units; without those that overlap it is lower by 5."""
+    for method, n_with, n_without in (("cafe", 120, 80), ("linear-probe", 90, 85)):
+        write_run(method, {"b": answers(n_with)}, seed=0)
+        write_run(method, {"b": answers(n_without)}, seed=1, rows="cc", scored={"excluded_overlap": 9})
+    result = stages.compare("runs")
+    assert len(result.pairs) == 2
+    assert result.ranking is not None
+    assert result.ranking.methods == ("linear-probe", "cafe")
+
+
 def test_one_run_is_refused(two: Path, fer_stage: FerStage) -> None:
     err = fer_stage("compare", "runs/mini/cafe", code=1)
     assert "expected two methods or more that were scored, found cafe" in err
