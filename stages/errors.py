@@ -72,7 +72,6 @@ def check_rejected(
     advice: str = "",
     *,
     remedy: Sequence[tuple[str, Mapping[str, Any]]] = (),
-    purpose: str = "",
 ) -> None:
     """Raise CheckFailedError where more than `--max-rejected` of the images were rejected.
 
@@ -81,8 +80,8 @@ def check_rejected(
     n_rejected, n : images that were rejected, and all
     largest_share : `--max-rejected`, in [0, 1]
     what, advice : "images are rejected"; and how the message ends: where the reasons are
-    remedy, purpose : see `StageError`
+    remedy : see `StageError`: what shows those that were rejected
     """
     if n_rejected > largest_share * n:
         message = f"{n_rejected} of {n} {what}, more than --max-rejected {largest_share}{advice}"
-        raise CheckFailedError(message, remedy=remedy, purpose=purpose)
+        raise CheckFailedError(message, remedy=remedy, purpose="to see them" if remedy else "")

@@ -9,7 +9,6 @@ from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from pipeline.datasets.digests import FileDigests
@@ -35,7 +34,6 @@ from pipeline.video.identity import decoder_version
 __all__ = ["index_dataset"]
 
 _COLUMNS_SHOWN = 12
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def index_dataset(
@@ -44,7 +42,6 @@ def index_dataset(
     root: Path,
     options: Mapping[str, Any],
     on_progress: OnProgress = silent,
-    given: Mapping[str, Any] = _NOTHING,
     digests: FileDigests | None = None,
 ) -> SampleTable:
     """Scan a dataset. The bytes of every image that changed are read once for their sha256; none is decoded.
@@ -56,7 +53,6 @@ def index_dataset(
     root : folder or archive; both give the same table
     options : of that layout, as in params.yaml
     on_progress : called for every image that is read, and with notes on what was left out, carved, or crosses splits
-    given : as `TableInfo` has it
     digests : of unchanged files, from the record of an earlier scan, and those of this scan; by default all are read
 
     Returns
@@ -102,7 +98,6 @@ def index_dataset(
         unread_files=scan.unread_files,
         reader=stage_version("index"),
         video_decoder=decoder_version() if digests.has_frames else "",
-        given=dict(given),
         layout_sha256=layout_sha256(layout),
         carved=carved,
         repeated=scan.repeated,

@@ -131,9 +131,9 @@ class EnsembleEngine:
         }
 
     def step(self, batch: Batch) -> list[Losses]:
-        soft = {} if batch.soft_labels is None else {"soft_labels": batch.soft_labels}
+        others = {"noise": batch.noise} | ({} if batch.soft_labels is None else {"soft_labels": batch.soft_labels})
         terms = torch.vmap(self._terms_of(batch.epoch))(
-            self.parameters, self.buffers, batch.inputs, batch.labels, batch.rows, batch.noise, soft
+            self.parameters, self.buffers, batch.inputs, batch.labels, batch.rows, others
         )
         loss = torch.stack([self.loss_weights[name] * values for name, values in terms.items()]).sum(dim=0)  # (S,)
         if loss.isfinite().any():
@@ -146,8 +146,8 @@ class EnsembleEngine:
     def _terms_of(self, epoch: int):  # type: ignore[no-untyped-def]  # vmap has no types either
         template = self.learners[0]
 
-        def terms(parameters, buffers, inputs, labels, rows, noise, soft):  # type: ignore[no-untyped-def]
-            batch = Batch(inputs, labels, rows, epoch, noise, **soft)
+        def terms(parameters, buffers, inputs, labels, rows, others):  # type: ignore[no-untyped-def]
+            batch = Batch(inputs, labels, rows, epoch, **others)
             return functional_call(template, (parameters, buffers), (batch,))
 
         return terms

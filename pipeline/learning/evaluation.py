@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.learning.head import Head
     from pipeline.sources import FeatureSource
 
-__all__ = ["Evaluation", "evaluate", "none_of_the_classes", "rows_of_classes"]
+__all__ = ["EvaluatedUnits", "Evaluation", "evaluate", "none_of_the_classes", "rows_of_classes"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,23 @@ class Evaluation:
         }
 
 
+@dataclass(frozen=True)
+class EvaluatedUnits:
+    """Of the usable units of a split, U.
+
+    Parameters
+    ----------
+    keep : bool, shape (U,): those that are scored; None for all
+    scenes : str, shape (U,): to count for each of them, too
+    """
+
+    keep: npt.NDArray[np.bool_] | None = None
+    scenes: npt.NDArray[np.str_] | None = None
+
+
+_ALL_UNITS = EvaluatedUnits()
+
+
 def evaluate(
     head: Head,
     source: FeatureSource,
@@ -66,8 +83,7 @@ def evaluate(
     *,
     drop_other_labels: bool = False,
     temperature: float = 1.0,
-    keep: npt.NDArray[np.bool_] | None = None,
-    scenes: npt.NDArray[np.str_] | None = None,
+    units: EvaluatedUnits = _ALL_UNITS,
 ) -> Evaluation:
     """Score `head` on the plain view of `split`, and read no other split.
 
@@ -79,8 +95,7 @@ def evaluate(
     split : train, val or test
     drop_other_labels : leave rows out whose label the head does not know, and count them
     temperature : > 0, of the head's probabilities: what it was calibrated to
-    keep : bool, shape (U,): which of the split's usable units are scored; all of them by default
-    scenes : str, shape (U,): of the split's usable units, to count for each of them, too
+    units : which of the split's usable units are scored; all of them by default
 
     Raises
     ------
@@ -96,8 +111,8 @@ def evaluate(
     rows, dropped = rows_of_classes(labels, head.spec.classes, where, drop=drop_other_labels)
     if not len(rows) and dropped:
         raise InputError(f"{where}: expected rows to score, {none_of_the_classes(head.spec.classes, dropped)}")
-    if keep is not None:
-        rows = rows[keep[rows]]
+    if units.keep is not None:
+        rows = rows[units.keep[rows]]
     if not len(rows):
         raise InputError(
             f"{where}: expected rows to score, found none. Choose another split, or index the dataset again"
@@ -105,7 +120,8 @@ def evaluate(
     logits = head.predict_units(source, split, rows)
     scores = score(logits, labels[rows], head.spec.classes, temperature)
     seen = source.dataset == head.spec.dataset
-    of_scenes = None if scenes is None else _by_scene(logits, labels[rows], scenes[rows], head.spec.classes)
+    scenes = None if units.scenes is None else units.scenes[rows]
+    of_scenes = None if scenes is None else _by_scene(logits, labels[rows], scenes, head.spec.classes)
     return Evaluation(source.dataset, split, scores, source.rejected(split), seen, dropped, rows, logits, of_scenes)
 
 

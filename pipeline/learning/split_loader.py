@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,30 @@ from pipeline.learning.rows import Array, Rows, TrainingData
 from pipeline.learning.soft_labels import soft_labels
 from pipeline.sources import ClipSource, FeatureSource
 
-__all__ = ["SplitLoader", "read_split"]
-
-_Request = tuple[tuple[str, ...], int, bool, tuple[int, bool]]  # outputs, views, soft labels; frames, random frames
+__all__ = ["SplitLoader", "UnitReading", "read_split"]
 
 _CHECKED_BYTES = 64_000_000  # of an array that are looked at together
 _TINY_NORM = 1e-6  # of a pooled feature: below it a direction is rounding error
+
+
+@dataclass(frozen=True)
+class UnitReading:
+    """What is read of every unit.
+
+    Parameters
+    ----------
+    n_views : of an image, views 0 to n_views - 1
+    clip_frames : T, of a clip
+    random_frames : whether `Rows.draw` takes random ones
+    """
+
+    n_views: int = 1
+    clip_frames: int = CLIP_FRAMES
+    random_frames: bool = False
+
+
+_PLAIN = UnitReading()
+_Request = tuple[tuple[str, ...], bool, UnitReading]  # outputs, whether soft labels, how
 
 
 class SplitLoader:
@@ -52,8 +70,8 @@ class SplitLoader:
             If the train split has one class only.
         """
         n_views = self.source.n_views() if config.views == "all" else 1
-        clips = (config.clip_frames, config.clip_sampling == "random")
-        request = (config.reads, n_views, config.learns_distributions, clips)
+        reading = UnitReading(n_views, config.clip_frames, config.clip_sampling == "random")
+        request = (config.reads, config.learns_distributions, reading)
         with self.lock:
             if request not in self.loaded:
                 self.loaded.clear()  # one set of arrays in memory at a time
@@ -65,14 +83,13 @@ class SplitLoader:
         with self.lock:
             self.loaded.clear()
 
-    def _load(
-        self, outputs: tuple[str, ...], n_views: int, soft: bool, clips: tuple[int, bool]
-    ) -> tuple[TrainingData, dict[str, int]]:
+    def _load(self, outputs: tuple[str, ...], soft: bool, reading: UnitReading) -> tuple[TrainingData, dict[str, int]]:
         source, classes = self.source, self.classes
-        train, dropped = read_split(source, "train", outputs, classes, drop=self.drop, n_views=n_views, clips=clips)
+        train, dropped = read_split(source, "train", outputs, classes, drop=self.drop, reading=reading)
         if soft:
             train = replace(train, soft_labels=soft_labels(source, "train", train.ids, classes))
-        val, dropped_val = read_split(source, "val", outputs, classes, drop=self.drop, clips=(clips[0], False))
+        plain = UnitReading(clip_frames=reading.clip_frames)
+        val, dropped_val = read_split(source, "val", outputs, classes, drop=self.drop, reading=plain)
         if len(torch.unique(train.labels)) < 2:
             raise TrainingError(
                 f"{source.dataset} train: expected rows of two classes, found {classes[int(train.labels[0])]} only",
@@ -90,8 +107,7 @@ def read_split(
     classes: tuple[str, ...],
     *,
     drop: bool,
-    n_views: int = 1,
-    clips: tuple[int, bool] = (CLIP_FRAMES, False),
+    reading: UnitReading = _PLAIN,
 ) -> tuple[Rows, dict[str, int]]:
     """The rows of a split with a label among `classes`, and label -> rows left out; where units are clips, of clips.
 
@@ -102,8 +118,7 @@ def read_split(
     outputs : what is read of every row
     classes : C canonical expressions
     drop : leave rows with other labels out, instead of an error
-    n_views : views 0 to n_views - 1 are read
-    clips : T, frames of a clip, and whether `Rows.draw` takes random ones
+    reading : which views of an image, and frames of a clip
 
     Raises
     ------
@@ -128,8 +143,10 @@ def read_split(
         )
     ids, codes = source.ids(split)[rows], torch.from_numpy(_codes(labels[rows], classes))
     if isinstance(source, ClipSource):
-        sampler = ClipSampler(source.clips(split).take(rows), *clips)
-        return Rows(_clip_arrays(source, split, outputs, n_views, sampler, ids), codes, ids, sampler=sampler), dropped
+        sampler = ClipSampler(source.clips(split).take(rows), reading.clip_frames, reading.random_frames)
+        return Rows(
+            _clip_arrays(source, split, outputs, reading.n_views, sampler, ids), codes, ids, sampler=sampler
+        ), dropped
     if FRAMES in outputs:
         raise TrainingError(
             f"{where}: expected clips, found images: the method reads the frames of a clip in their order. "
@@ -137,7 +154,7 @@ def read_split(
         )
     arrays: dict[str, tuple[Array, ...]] = {}
     for output in outputs:
-        views = [source.features(split, output, view) for view in range(n_views)]
+        views = [source.features(split, output, view) for view in range(reading.n_views)]
         # A memory-mapped array stays one: taking all of its rows would read it whole.
         arrays[output] = tuple(view if len(rows) == len(labels) else view[rows] for view in views)
         _require_usable(source, split, output, arrays[output], ids)

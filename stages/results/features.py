@@ -106,7 +106,6 @@ class ExtractResult(Result):
             self.max_rejected,
             "images are rejected",
             remedy=see_them if self.complete else (),
-            purpose="to see them",
         )
 
 

@@ -104,16 +104,15 @@ def _by_zero_shot(
     request: AuditRequest, params: Params, tables: Mapping[str, SampleTable]
 ) -> Iterator[tuple[str, LabelOrderFinding]]:
     from stages.workflows.label_order import zero_shot_order_of
-    from stages.workflows.text_vectors import text_for
+    from stages.workflows.text_vectors import ExpectedText, text_for
 
     written = request.encoder or next(iter(params.encoders))
     folder, spec = params.encoder(written)
     store_of, prompts = _stores(request, folder, written), params.prompts
     for name, table in tables.items():
         store = store_of(name)
-        text = text_for(
-            request.features, folder, prompts, store, written=written, templates=params.templates(prompts), spec=spec
-        )
+        expected = ExpectedText(params.templates(prompts), spec=spec)
+        text = text_for(request.features, folder, prompts, store, written=written, expected=expected)
         yield name, zero_shot_order_of(table, store, text)
 
 

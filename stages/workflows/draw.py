@@ -13,7 +13,7 @@ from PIL import Image
 from cache.atomic import write_bytes
 from cache.places.links import require_inside
 from cache.places.lock import exclusive, lock_path
-from pipeline.datasets.drawn import draw_dataset, draw_group, kind_of, require_drawable
+from pipeline.datasets.drawn import DrawingProcess, draw_dataset, draw_group, kind_of, require_drawable
 from pipeline.datasets.drawn.styles import style_named
 from pipeline.progress import OnProgress
 from stages.params import SampleParams, load_params
@@ -67,7 +67,7 @@ def draw_style(style: str, folder: Path, n: int, seed: int, on_progress: OnProgr
     require_inside(folder / kind_of(style).folder / "file", folder)
     write = partial(write_bytes, durable=False)  # what a power cut takes is drawn again
     with exclusive(lock_path(folder / "sample"), _WAIT_S):
-        draw_dataset(style, folder, n, seed, on_progress, write)
+        draw_dataset(style, folder, n, seed, on_progress, DrawingProcess(write))
 
 
 def _save(picture: npt.NDArray[np.uint8], path: Path) -> None:

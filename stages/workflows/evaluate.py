@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from cache.places import remove_tree
@@ -45,9 +46,8 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
     audits = AuditRecords(request.audits, request.tables)
     stores = OpenedStores(request.features)
     scorer = Scorer(stores, params, request.device, exclude_overlap=request.exclude_overlap, audits=audits)
-    scored = tuple(
-        _score_run(folder, scorer, audits, datasets, split, writes=writes, prune=request.prune) for folder in folders
-    )
+    requested = _Requested(datasets, split, writes, request.prune)
+    scored = tuple(_score_run(folder, scorer, audits, requested) for folder in folders)
     if request.prune and writes:
         _prune(request.runs, {run.path for run in scored if run.path})
     found = _audited(scored, audits)
@@ -73,29 +73,30 @@ def _audit_of(run: SavedHead, entry: Score, audits: AuditRecords) -> tuple[Datas
     return DatasetFinding.of_score(findings, entry.dataset, train)
 
 
-def _score_run(
-    folder: Path,
-    scorer: Scorer,
-    audits: AuditRecords,
-    datasets: Sequence[str],
-    split: str,
-    *,
-    writes: bool,
-    prune: bool,
-) -> RunScores:
+@dataclass(frozen=True)
+class _Requested:
+    """What is scored of every run, whether scores are written, and whether those on other datasets go."""
+
+    datasets: Sequence[str]
+    split: str
+    writes: bool
+    prune: bool
+
+
+def _score_run(folder: Path, scorer: Scorer, audits: AuditRecords, request: _Requested) -> RunScores:
     path = scores_path(folder)
-    written = path if writes else None
+    written = path if request.writes else None
     if written:
         require_inside(written, runs_root(written))
     run = read_saved(folder)
     earlier = read_scores(path) if path else Scores()
     known = [score for score in earlier if written is None or has_predictions(written, score)]
-    scored, n_new = scorer.score(run, datasets, split, known)
+    scored, n_new = scorer.score(run, request.datasets, request.split, known)
     if written:
-        _update(written, run, scored, earlier, only=datasets if prune else None, n_new=n_new)
+        _update(written, run, scored, earlier, only=request.datasets if request.prune else None, n_new=n_new)
     elif n_new:
         run.require_current()
-    if writes and not path:
+    if request.writes and not path:
         say(f"{folder}: nothing is written: it is no run at RUNS/ENCODER/METHOD/DATASET/[VARIANT/]seed-N")
     entries = [one.record if written else one.score for one in scored]
     audit = tuple(_audit_of(run, entry, audits) for entry in entries)

@@ -192,4 +192,4 @@ def _head_rows(units: StoredUnits, classes: Sequence[str]) -> HeadRows:
     assert train is not None  # see `_has_bytes`
     assert val is not None
     assert whole is not None
-    return HeadRows(np.unique(train), np.unique(val), np.unique(whole))
+    return HeadRows(train, val, whole)

@@ -14,7 +14,7 @@ from cache import Store
 from pipeline.encoders.devices import device_name, require_device
 from pipeline.errors import PipelineError
 from pipeline.footnotes import MOSTLY_SEEN
-from pipeline.learning.evaluation import Evaluation
+from pipeline.learning.evaluation import EvaluatedUnits, Evaluation
 from pipeline.learning.evaluation import evaluate as evaluate_head
 from pipeline.predict.saved import SavedHead
 from pipeline.records import FoldRecord, Score
@@ -229,8 +229,7 @@ class Scorer:
                 source.split,
                 drop_other_labels=self.params.protocol.drop_other_labels,
                 temperature=run.temperature,
-                keep=keep,
-                scenes=source.scenes,
+                units=EvaluatedUnits(keep, source.scenes),
             )
         except PipelineError as error:
             is_mismatch = error.kind == "mismatch"

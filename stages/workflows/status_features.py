@@ -14,6 +14,7 @@ from pipeline.encoders import EncoderSpec, ImageEncoder
 from pipeline.encoders.description import DescribedImageEncoder, EncoderDescription
 from pipeline.encoders.devices import device_name
 from pipeline.encoders.families import has_text
+from pipeline.extraction.outputs import PIXELS
 from pipeline.images.preprocess import Preprocess
 from stages.remedies import encoder_written
 from stages.requests import ExtractRequest
@@ -96,7 +97,8 @@ def _store_reasons(outputs: Outputs, named: str, dataset: IndexedDataset, store:
 
 def _encoder_of_store(store: Store, spec: EncoderSpec, device: str) -> ImageEncoder:
     """The encoder that a store states, fed as it states; it encodes nothing."""
-    shapes = {array.name: tuple(array.row_shape) for array in store.manifest.schema.arrays}
+    arrays = store.manifest.schema.arrays
+    shapes = {array.name: tuple(array.row_shape) for array in arrays if array.name != PIXELS}  # no encoder makes these
     preprocess = Preprocess.from_json(store.encoder["preprocess"])
     known = EncoderDescription(store.encoder["encoder"], "", (), preprocess, shapes)
     return DescribedImageEncoder(known, device_name(device), _never_loaded, preprocess, "eager")

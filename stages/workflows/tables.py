@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,7 +74,9 @@ def make_table(
     elif source.layout == "sample" and (begun := unfinished_drawing(root)):
         style, n, seed = begun
         draw_style(style, root, n, seed, on_progress)  # or waits for the process that draws it
-    return index_dataset(dataset, source.layout, root, source.options, on_progress, stated.as_json(), digests)
+    table = index_dataset(dataset, source.layout, root, source.options, on_progress, digests)
+    given = stated.as_json()
+    return SampleTable(table.frame, replace(table.info, given=given)) if given else table
 
 
 def is_drawn(dataset: str, source: DatasetParams) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from cache import Store
@@ -24,7 +25,15 @@ from stages.params import Params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 
-__all__ = ["known_texts", "prompt_classes", "requested_text", "text_changes", "text_for", "text_identity"]
+__all__ = [
+    "ExpectedText",
+    "known_texts",
+    "prompt_classes",
+    "requested_text",
+    "text_changes",
+    "text_for",
+    "text_identity",
+]
 
 
 def prompt_classes(params: Params) -> tuple[str, ...]:
@@ -68,9 +77,7 @@ def requested_text(
         prompts,
         store,
         written=written,
-        templates=params.templates(prompts),
-        classes=prompt_classes(params),
-        spec=spec,
+        expected=ExpectedText(params.templates(prompts), prompt_classes(params), spec),
     )
 
 
@@ -111,6 +118,25 @@ def _no_text_tower(
     )
 
 
+@dataclass(frozen=True)
+class ExpectedText:
+    """What text vectors must be of to be those that `encode-text` would make now.
+
+    Parameters
+    ----------
+    templates : of the prompt set, as params.yaml has it; None compares none
+    classes : that prompts are encoded with, as params.yaml has them
+    spec : what the encoder of the text means; None compares it with that of the features alone
+    """
+
+    templates: tuple[str, ...] | None = None
+    classes: tuple[str, ...] = EXPRESSIONS
+    spec: EncoderSpec | None = None
+
+
+_ANY_TEXT = ExpectedText()
+
+
 def text_for(
     features: AnyPath,
     encoder: str,
@@ -118,9 +144,7 @@ def text_for(
     store: Store,
     *,
     written: str | None = None,
-    templates: tuple[str, ...] | None = None,
-    classes: tuple[str, ...] = EXPRESSIONS,
-    spec: EncoderSpec | None = None,
+    expected: ExpectedText = _ANY_TEXT,
 ) -> TextFeatures:
     """The vectors of a prompt set for a head on the features of `store`.
 
@@ -131,9 +155,7 @@ def text_for(
         another one, into whose space a head then has to bring the features, as KE-FER does with BLIP and ALIGN
     prompts : name of the prompt set
     written : how `--encoder` names the encoder of the text, for messages: the name of a folder can be another
-    templates : of the prompt set, as params.yaml has it now; None compares none
-    classes : that prompts are encoded with, as params.yaml has them now
-    spec : what the encoder of the text means now; None compares it with `store` alone
+    expected : what the vectors must be of
 
     Raises
     ------
@@ -152,7 +174,7 @@ def text_for(
         raise StageError(problem, remedy=[step], purpose="to make it again")
     if not texts.templates:
         raise _no_text_tower(written, "mini", prompts, features, store.dataset)
-    if changes := text_changes(texts, spec, templates, classes):
+    if changes := text_changes(texts, expected.spec, expected.templates, expected.classes):
         problem = f"{path} is older than what it is made of: {changes}"
         raise StageError(problem, remedy=[step], purpose="to make it again")
     provenance = texts.provenance

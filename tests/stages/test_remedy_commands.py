@@ -157,9 +157,7 @@ def test_a_question_ends_a_message_as_a_full_stop_does() -> None:
 
 def test_a_check_that_failed_words_its_remedy() -> None:
     with pytest.raises(CheckFailedError) as failed:
-        check_rejected(
-            3, 4, 0.5, "images are rejected", remedy=[("query", {"store": "a b.zarr"})], purpose="to see them"
-        )
+        check_rejected(3, 4, 0.5, "images are rejected", remedy=[("query", {"store": "a b.zarr"})])
     assert as_commands(failed.value) == (
         "3 of 4 images are rejected, more than --max-rejected 0.5. Run `fer-stage query 'a b.zarr'` to see them"
     )

@@ -3,6 +3,7 @@
 from pipeline.datasets.drawn.anatomy import FaceSpec
 from pipeline.datasets.drawn.clips import CLIP_SAMPLES, ClipSpec, clip_specs, draw_clip, draw_clip_sheet
 from pipeline.datasets.drawn.dataset import (
+    DrawingProcess,
     draw_dataset,
     drawing_changes,
     is_free,
@@ -28,6 +29,7 @@ __all__ = [
     "SAMPLES",
     "STYLES",
     "ClipSpec",
+    "DrawingProcess",
     "FaceSpec",
     "clip_specs",
     "draw_clip",

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.drawn.anatomy import FaceSpec
@@ -19,6 +20,7 @@ from pipeline.progress import OnProgress, Progress, silent
 from pipeline.regular_files import RefusedFileError, read_json
 
 __all__ = [
+    "DrawingProcess",
     "draw_dataset",
     "drawing_changes",
     "is_free",
@@ -31,14 +33,30 @@ _TEMPORARY = re.compile(r"\..+\.(?:partial|lock)")  # of a writer that was kille
 _STARTED = ".drawing"  # a file that exists in the folder while it is drawn
 
 
+@dataclass(frozen=True)
+class DrawingProcess:
+    """How a dataset is drawn.
+
+    Parameters
+    ----------
+    write : puts a file there; one that replaces files as a whole makes a killed drawing leave no incomplete picture
+    n_processes : that draw side by side; None: one for each core that this process may use
+    """
+
+    write: Callable[[Path, bytes], object] = Path.write_bytes
+    n_processes: int | None = None
+
+
+_DEFAULT = DrawingProcess()
+
+
 def draw_dataset(
     sample: str,
     folder: Path,
     n: int = 400,
     seed: int = 0,
     on_progress: OnProgress = silent,
-    write: Callable[[Path, bytes], object] = Path.write_bytes,
-    n_processes: int | None = None,
+    how: DrawingProcess = _DEFAULT,
 ) -> None:
     """Draw `n` images or clips into `folder`: `images/` or `clips/`, `labels.csv` and, last of all, `sample.json`.
 
@@ -48,8 +66,7 @@ def draw_dataset(
     Parameters
     ----------
     sample : one of `SAMPLES`
-    write : puts a file there; one that replaces files as a whole makes a killed drawing leave no incomplete picture
-    n_processes : that draw side by side; None: one for each core that this process may use
+    how : of no effect on the bytes
 
     Raises
     ------
@@ -64,17 +81,17 @@ def draw_dataset(
     if _read_receipt(done) == receipt:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder / _STARTED, json.dumps(receipt).encode())
+    how.write(folder / _STARTED, json.dumps(receipt).encode())
     done.unlink(missing_ok=True)
     names = [kind.file_name(sample, face.id) for face in faces]
     _remove_leftovers(folder, {folder / kind.folder / name for name in names})
     (folder / kind.folder).mkdir(exist_ok=True)
-    with closing(sample_files(sample, n, seed, n_processes)) as files:
+    with closing(sample_files(sample, n, seed, how.n_processes)) as files:
         for drawn, (name, data) in enumerate(zip(names, files, strict=True), start=1):
-            write(folder / kind.folder / name, data)
+            how.write(folder / kind.folder / name, data)
             on_progress(Progress(f"{kind.folder} drawn", drawn, n, sample))
-    write(folder / "labels.csv", _labels(faces, kind, names))
-    write(done, (json.dumps(receipt) + "\n").encode())
+    how.write(folder / "labels.csv", _labels(faces, kind, names))
+    how.write(done, (json.dumps(receipt) + "\n").encode())
     (folder / _STARTED).unlink()
 
 

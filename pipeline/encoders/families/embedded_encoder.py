@@ -10,7 +10,7 @@ import torch
 
 from pipeline.encoders.families.embedded_family import UNTRAINED_CONFIG
 from pipeline.encoders.families.open_clip_config import parse_config
-from pipeline.encoders.families.open_clip_encoder import build_encoder
+from pipeline.encoders.families.open_clip_encoder import ModelFacts, build_encoder
 from pipeline.encoders.spec import EncoderSpec
 from pipeline.encoders.text_encoder import PromptableEncoder
 from pipeline.encoders.weights import state_sha256
@@ -29,6 +29,5 @@ def load_untrained(spec: EncoderSpec, device: torch.device, on_progress: OnProgr
         torch.default_generator.manual_seed(_SEED)  # torch.manual_seed would reach the GPUs' too
         model = open_clip.CLIP(**config)
     tokenizer = partial(open_clip.SimpleTokenizer, context_length=config["text_cfg"]["context_length"])
-    return build_encoder(
-        model, tokenizer, config, spec.architecture, state_sha256(model), preprocess, device, note=_NOTE
-    )
+    facts = ModelFacts(spec.architecture, config, state_sha256(model), preprocess, note=_NOTE)
+    return build_encoder(model, tokenizer, facts, device)

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -31,7 +32,7 @@ from pipeline.progress import OnProgress, silent
 from pipeline.regular_files import read_json
 from pipeline.suggestions import did_you_mean
 
-__all__ = ["build_encoder", "check_names", "load_open_clip"]
+__all__ = ["ModelFacts", "build_encoder", "check_names", "load_open_clip"]
 
 _OPENAI_SHA256 = re.compile(r"/([0-9a-f]{64})/")
 
@@ -61,7 +62,7 @@ def load_open_clip(spec: EncoderSpec, device: torch.device, on_progress: OnProgr
         require_config(spec, described_by)
     model, tokenizer = _load(name, weights), partial(open_clip.get_tokenizer, name)
     folder = spec.path if spec.path is not None and spec.path.is_dir() else None
-    return build_encoder(model, tokenizer, config, spec.architecture, digest, preprocess, device, folder=folder)
+    return build_encoder(model, tokenizer, ModelFacts(spec.architecture, config, digest, preprocess, folder), device)
 
 
 def _known_config(architecture: str) -> dict[str, Any]:
@@ -188,21 +189,35 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of an open_clip model beside its weights.
+
+    Parameters
+    ----------
+    config : of the architecture
+    weights : sha256 of them
+    preprocess : how images are prepared for it
+    folder : of a local model, whose tokenizer may be in it, too
+    note : what must be stated wherever a number of it appears
+    """
+
+    architecture: str
+    config: dict[str, Any]
+    weights: str
+    preprocess: Preprocess
+    folder: Path | None = None
+    note: str = ""
+
+
 def build_encoder(
     model: nn.Module,
     new_tokenizer: Callable[[], Callable[[list[str]], Tensor]],
-    config: dict[str, Any],
-    architecture: str,
-    digest: str,
-    preprocess: Preprocess,
+    facts: ModelFacts,
     device: torch.device,
-    note: str = "",
-    folder: Path | None = None,
 ) -> PromptableEncoder:
-    """An open_clip model as an encoder: frozen, on the device; its tokenizer is loaded when it is needed.
-
-    `folder` is that of a local model, whose tokenizer may be in it, too.
-    """
+    """An open_clip model as an encoder: frozen, on the device; its tokenizer is loaded when it is needed."""
+    architecture, config = facts.architecture, facts.config
     towers = cast("Any", model.eval().requires_grad_(False).to(device))  # open_clip's methods are not typed
 
     @cache
@@ -222,7 +237,7 @@ def build_encoder(
         return towers.encode_text(tokens.to(device), normalize=False)  # CoCa's would normalise by default
 
     def text_identity() -> dict[str, str]:
-        files = tokenizer_files(folder, config) if folder else ""
+        files = tokenizer_files(facts.folder, config) if facts.folder else ""
         return {"tokenizer_files": files} if files else {"tokenizer": tokenizer_content(tokenizer())}
 
     return PromptableEncoder(
@@ -230,13 +245,13 @@ def build_encoder(
             "family": "open_clip",
             "architecture": architecture,
             **config_identity(config),
-            "weights": digest,
+            "weights": facts.weights,
         },
-        preprocess=preprocess,
+        preprocess=facts.preprocess,
         tower=open_clip_tower(towers.visual),
         torch_device=device,
         text_tower=text_tower,
-        note=note,
+        note=facts.note,
         new_text_identity=text_identity,
         new_prompts=lambda: open_clip_prompts(towers, tokenizer(), f"open_clip:{architecture}"),
     )

@@ -8,7 +8,7 @@ from contextlib import closing
 import psutil
 import pytest
 
-from pipeline.datasets.drawn import draw_dataset, unfinished_drawing
+from pipeline.datasets.drawn import DrawingProcess, draw_dataset, unfinished_drawing
 from pipeline.datasets.drawn.side_by_side import sample_files
 
 N = 24
@@ -26,7 +26,7 @@ def test_bytes_do_not_depend_on_the_number_of_processes(style):
 
 def test_a_whole_folder_is_the_same(tmp_path):
     for name, n_processes in (("alone", 1), ("two", 2)):
-        draw_dataset("sample-b", tmp_path / name, N, n_processes=n_processes)
+        draw_dataset("sample-b", tmp_path / name, N, how=DrawingProcess(n_processes=n_processes))
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
         for folder in (tmp_path / "alone", tmp_path / "two")
@@ -61,8 +61,8 @@ def test_a_program_without_a_guard_may_draw(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
         "from pathlib import Path\n"
-        "from pipeline.datasets.drawn import draw_dataset\n"
-        f"draw_dataset('sample-e', Path({str(tmp_path / 'drawn')!r}), {N}, n_processes=2)\n"
+        "from pipeline.datasets.drawn import DrawingProcess, draw_dataset\n"
+        f"draw_dataset('sample-e', Path({str(tmp_path / 'drawn')!r}), {N}, how=DrawingProcess(n_processes=2))\n"
         "print('once')\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -76,8 +76,8 @@ def test_ctrl_c_ends_all_processes_and_the_folder_is_unfinished(tmp_path):
     """A terminal sends the signal to all processes at once."""
     folder = tmp_path / "drawn"
     program = (
-        "from pathlib import Path; from pipeline.datasets.drawn import draw_dataset; "
-        f"draw_dataset('sample-e', Path({str(folder)!r}), 5_000, n_processes=2)"
+        "from pathlib import Path; from pipeline.datasets.drawn import DrawingProcess, draw_dataset; "
+        f"draw_dataset('sample-e', Path({str(folder)!r}), 5_000, how=DrawingProcess(n_processes=2))"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(

@@ -379,5 +379,10 @@ def test_a_store_of_an_encoder_that_was_never_loaded_here_is_compared_by_its_fil
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
     assert pending() == {}
     assert find_store(Path("features"), "untrained", "sample-a").n_views() == 1
+    change_params(extract={"outputs": ["pooled", "pixels"]})
+    assert "outputs" in pending()[STORE].reason
+    assert run(["extract", "--dataset", "sample-a"]) == 0
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none again"))
+    assert STORE not in pending()
     change_params(extract={"views": 2})
     assert "views" in pending()[STORE].reason

@@ -15,7 +15,7 @@ from unit_stores import CLASSES, features, rows, write_store
 from pipeline.errors import ConfigError
 from pipeline.features import FeatureDataset
 from pipeline.learning.clips import ClipSampler
-from pipeline.learning.split_loader import read_split
+from pipeline.learning.split_loader import UnitReading, read_split
 from stages.workflows.unit_source import StoredClips, unit_source
 
 SPLITS = ("train", "val", "test")
@@ -90,7 +90,7 @@ def test_what_a_head_reads_of_clips_by_hand(tmp_path: Path) -> None:
     """
     listed = [(0, 3, True), (0, 1, True), (2, 0, True), (0, 2, True)]
     units = stored(listed, str(tmp_path))
-    data, _ = read_split(units, "train", ("pooled",), CLASSES[:3], drop=False, clips=(2, False))
+    data, _ = read_split(units, "train", ("pooled",), CLASSES[:3], drop=False, reading=UnitReading(clip_frames=2))
     assert data.ids.tolist() == ["clip-0", "clip-2"]
     assert data.plain["pooled"][:][:, 0].tolist() == [1.5, 3.0]
     assert data.features()[:, 0].tolist() == [1.5, 3.0]
