@@ -12,16 +12,18 @@ __all__ = [
     "MISREAD",
     "MOSTLY_SEEN",
     "NEAR",
-    "NEAR_LEGEND",
     "NOT_CHECKED",
     "OVERLAP",
-    "OVERLAP_LEGEND",
     "SEEN_DOMAIN",
     "DatasetFinding",
     "audit_footnotes",
     "footnoted",
     "near_footnote",
+    "near_legend",
+    "one_picture",
     "overlap_footnote",
+    "overlap_legend",
+    "units_of",
 ]
 
 SEEN_DOMAIN = "†"
@@ -33,15 +35,7 @@ MOSTLY_SEEN = 0.5
 """Share of overlapping rows from which on a test set does not count as unseen."""
 OVERLAP = "≡"
 NOT_CHECKED = f"{OVERLAP} ?"
-OVERLAP_LEGEND = (
-    f"{OVERLAP} 8 %: so many of the scored images are, byte by byte, images that the head was trained or selected on; "
-    f"from half of them on, the dataset does not count as unseen. {NOT_CHECKED}: this was not checked"
-)
 NEAR = "≈"
-NEAR_LEGEND = (
-    f"{NEAR} 5 %: so many of the scored images show, by an audit of the datasets, the same or nearly the same picture "
-    "as an image that the head was trained or selected on, in a file of other bytes"
-)
 
 MISREAD = "‡"
 FLAGGED = "§"
@@ -72,6 +66,35 @@ class DatasetFinding(NamedTuple):
     def of_score(findings: Iterable[DatasetFinding], test: str, train: str | None) -> tuple[DatasetFinding, ...]:
         """Those that mark a score on `test` of a head that was trained on `train`; None if it was not trained."""
         return tuple(finding for finding in findings if finding.symbol and finding.dataset in (test, train))
+
+
+def units_of(units: Iterable[str]) -> str:
+    """What scores are of, from the unit of each, `image` or `clip`: `images`, `clips`, or `images and clips`."""
+    of_scores = set(units)
+    return " and ".join(f"{unit}s" for unit in ("image", "clip") if unit in of_scores) or "images"
+
+
+def one_picture(units: str) -> str:
+    """`an image`, or `a frame` of clips: see `units_of`."""
+    return {"clips": "a frame", "images and clips": "an image or a frame"}.get(units, "an image")
+
+
+def overlap_legend(units: str = "images") -> str:
+    """The meaning of OVERLAP beside scores of `images`, of `clips`, or of `images and clips`."""
+    of_clips = " (of a clip one such frame is enough)" if "clips" in units else ""
+    return (
+        f"{OVERLAP} n %: n % of the scored {units} are, byte by byte, {units} that the head was trained or "
+        f"selected on{of_clips}; from half of them on, the dataset does not count as unseen. {NOT_CHECKED}: this was "
+        "not checked"
+    )
+
+
+def near_legend(units: str = "images") -> str:
+    """The meaning of NEAR beside scores of `images`, of `clips`, or of `images and clips`."""
+    return (
+        f"{NEAR} n %: n % of the scored {units} show, by an audit of the datasets, the same or nearly the same "
+        f"picture as {one_picture(units)} that the head was trained or selected on, in a file of other bytes"
+    )
 
 
 def footnoted(text: str, encoder_saw: bool) -> str:

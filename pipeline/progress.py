@@ -26,7 +26,9 @@ def silent(progress: Progress) -> None:
 
 
 class CombinedProgress:
-    """The sum of the progress of `n` equal parts. Not for several threads at once.
+    """The sum of the progress of `n` parts. Not for several threads at once.
+
+    Parts that have not begun are taken as long as the others are on average: the total changes as soon as they begin.
 
     Parameters
     ----------
@@ -35,13 +37,18 @@ class CombinedProgress:
     """
 
     def __init__(self, n: int, on_progress: OnProgress) -> None:
-        self.done, self.on_progress = [0] * n, on_progress
+        self._done, self._totals, self.on_progress = [0] * n, dict[int, int](), on_progress
 
     def of(self, i: int) -> OnProgress:
         """The callback of part `i`."""
 
         def report(progress: Progress) -> None:
-            self.done[i] = progress.done
-            self.on_progress(replace(progress, done=sum(self.done), total=progress.total * len(self.done)))
+            self._done[i], self._totals[i] = progress.done, progress.total
+            self.on_progress(replace(progress, done=sum(self._done), total=self._total()))
 
         return report
+
+    def _total(self) -> int:
+        """0, not known, as soon as it is not known of a part."""
+        known = self._totals.values()
+        return round(sum(known) * len(self._done) / len(known)) if all(known) else 0

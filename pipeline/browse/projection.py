@@ -16,6 +16,7 @@ __all__ = ["MOST_TSNE", "Plane", "principal_plane", "tsne_plane"]
 
 MOST_TSNE = 5000  # units: scikit-learn takes about half a minute for so many on one core
 _BLOCK_ROWS = 8192
+_LEAST_VARIANCE = 1e-6  # of features of length 1: below it they are equal but for rounding
 _TSNE_WIDTH = 50  # principal components that t-SNE reads, as its authors do
 
 Features = Sequence[npt.NDArray[np.floating]]
@@ -93,7 +94,9 @@ def _principal_axes(features: Features, n: int) -> tuple[npt.NDArray[np.float64]
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     if (missing := n - axes.shape[1]) > 0 and n == 2:  # features of a single value
         axes = np.pad(axes, ((0, 0), (0, missing)))
-    whole = max(float(np.trace(covariance)), np.finfo(np.float64).tiny)
+    whole = float(np.trace(covariance))
+    if whole < _LEAST_VARIANCE:
+        return center, np.zeros_like(axes), np.zeros(n)
     shares = np.clip(np.pad(variances[::-1], (0, max(0, n - width)))[:n] / whole, 0, 1)
     return center, axes, shares
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from pipeline.comparison.resampling import exchange_p, resampled_sums
-from pipeline.comparison.significance import LEVEL, half_width, mcnemar_exact, two_source_p
+from pipeline.comparison.exchange import N_EXCHANGES, ExchangeTest
+from pipeline.comparison.significance import mcnemar_exact, two_source_interval, two_source_p
 from pipeline.errors import InputError, MismatchError
 
 __all__ = ["COMPARED_METRICS", "PairedDifference", "PairedHits", "mean_score", "paired_difference"]
@@ -22,7 +22,6 @@ __all__ = ["COMPARED_METRICS", "PairedDifference", "PairedHits", "mean_score", "
 COMPARED_METRICS = ("uar", "accuracy")
 """Those of `pipeline.learning.metrics.METRICS` that are means of hits, so that a difference is a mean over units."""
 
-N_RESAMPLES = 2000
 _POWER = 0.8
 _NOTHING = 1e-9  # less than any difference of scores
 
@@ -124,15 +123,15 @@ def mean_score(labels: npt.NDArray[np.generic], hits: npt.NDArray[np.floating[An
 
 
 def paired_difference(
-    hits: PairedHits, metric: str, rng: np.random.Generator, n_resamples: int = N_RESAMPLES
+    hits: PairedHits, metric: str, rng: np.random.Generator, n_exchanges: int = N_EXCHANGES
 ) -> PairedDifference:
     """Compare two methods on the units that both were scored on.
 
     Parameters
     ----------
     metric : one of `COMPARED_METRICS`
-    rng : of the resamples
-    n_resamples : of the bootstrap
+    rng : of the exchanges
+    n_exchanges : of the two methods' predictions
 
     Raises
     ------
@@ -141,85 +140,47 @@ def paired_difference(
 
     Notes
     -----
-    **Interval of units**: percentiles of a bootstrap that draws groups whole. The units of each class keep their
-    weight: a resample changes the sum of the deviations from the class's mean, never the number that it is divided by,
-    so that no class is ever without units. Percentiles are too narrow where a class has few units (Hesterberg, "What
-    teachers should know about the bootstrap", 2015): they are stretched to the width of Student's t, with a variance
-    for which each class has one unit more, of the mean spread of all classes. Two methods that agree on both units of a
-    class are so not taken to agree always.
+    **Units**: exchanges of the two methods' predictions, a group at a time; the interval has the differences that this
+    test accepts (`ExchangeTest`). For accuracy, and where each unit is by itself, p is that of McNemar's test.
 
-    **p of units**: exchanges of the two methods' predictions, a group at a time (`exchange_p`). For accuracy, and where
-    each unit is by itself, it is McNemar's test.
-
-    **Seeds**: with two or more, the variance of the mean difference over seeds is the second source (`half_width`).
-    The seeds' heads are scored on the same units, so that a part of the variance is in both sources: intervals are
-    rather wide. With one seed nothing is known of other seeds: interval and p are of these two heads.
+    **Seeds**: with two or more, the variance of the mean difference over seeds is the second source
+    (`two_source_interval`). The seeds' heads are scored on the same units, so that a part of the variance is in both
+    sources: intervals are rather wide. With one seed nothing is known of other seeds: interval and p are of these two
+    heads.
     """
-    parts = _Parts.of(hits, metric)
-    by_seed = hits.differences @ parts.weights
+    strata, groups = _strata(hits.labels, metric), hits.group_codes
+    _require_groups(groups)
+    mean = hits.differences.mean(axis=0)
+    by_seed = hits.differences @ _weights(strata)
+    units = ExchangeTest.of(strata, groups, mean, rng, n_exchanges)
     n_seeds = len(by_seed)
-    difference = float(by_seed.mean())
-    units = (parts.variance, parts.degrees)
-    seeds = (float(by_seed.var(ddof=1)) / n_seeds, n_seeds - 1) if n_seeds > 1 else (0.0, 0)
-    units_low, units_high = _interval(parts, difference, n_resamples, rng)
-    p_units = exchange_p(parts.effects, rng)
-    half = half_width(units, seeds)
-    several = n_seeds > 1
+    seeds = float(by_seed.var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0
+    units_low, units_high = units.interval()
+    low, high = two_source_interval(units, seeds, n_seeds - 1) if seeds else (units_low, units_high)
     return PairedDifference(
         first=mean_score(hits.labels, hits.first, metric),
         second=mean_score(hits.labels, hits.second, metric),
         by_seed=tuple(by_seed.tolist()),
-        low=max(-1.0, difference - half) if several else units_low,
-        high=min(1.0, difference + half) if several else units_high,
-        p=two_source_p(difference, units, seeds) if several else p_units,
+        low=low,
+        high=high,
+        p=two_source_p(units, seeds, n_seeds - 1) if seeds else units.p(),
         units_low=units_low,
         units_high=units_high,
-        p_units=p_units,
+        p_units=units.p(),
         n_units=len(hits.labels),
-        n_groups=len(parts.deviations),
-        n_discordant=int(np.count_nonzero(np.abs(hits.differences.mean(axis=0)) > _NOTHING)),
+        n_groups=int(groups.max()) + 1,
+        n_discordant=int(np.count_nonzero(np.abs(mean) > _NOTHING)),
         mcnemar=_mcnemar(hits),
-        smallest=half + float(stats.norm.ppf(_POWER)) * math.sqrt(units[0] + seeds[0]),
+        smallest=(high - low) / 2 + float(stats.norm.ppf(_POWER)) * math.sqrt(units.variance + seeds),
     )
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What units and groups add to a difference.
-
-    Parameters
-    ----------
-    weights : shape (U,): the score is the sum of the weights of right units
-    effects : shape (G,): what each group adds to the difference
-    deviations : shape (G,): the same from the means of the classes; they sum to 0
-    variance, degrees : of the difference, from units, with its degrees of freedom
-    """
-
-    weights: Floats
-    effects: Floats
-    deviations: Floats
-    variance: float
-    degrees: float
-
-    @classmethod
-    def of(cls, hits: PairedHits, metric: str) -> _Parts:
-        strata = _strata(hits.labels, metric)
-        weights, counts = _weights(strata), np.bincount(strata)
-        mean = hits.differences.mean(axis=0)
-        means = np.bincount(strata, mean) / counts
-        groups, n_groups = hits.group_codes, int(hits.group_codes.max()) + 1
-        if n_groups < 2:
-            raise InputError(
-                f"expected units of two groups or more, found {len(hits.labels)} of one person or clip: how much the "
-                "difference varies over others is not known. Compare on a dataset with more of them"
-            )
-        deviations = np.bincount(groups, weights * (mean - means[strata])).astype(np.float64)
-        squares = np.bincount(strata, mean**2) / counts
-        extra = (len(counts) * counts) ** -2.0 * (len(strata) * squares.mean() + 1) / (len(strata) + 1)
-        variance = n_groups / (n_groups - 1) * float(deviations @ deviations) + float(extra.sum())
-        degrees = _degrees(strata, groups, weights * (mean - means[strata]), extra)
-        effects = np.bincount(groups, weights * mean).astype(np.float64)
-        return cls(weights, effects, deviations, variance, min(n_groups - 1, degrees))
+def _require_groups(groups: Codes) -> None:
+    if groups.max() == 0:
+        raise InputError(
+            f"expected units of two groups or more, found {len(groups)} of one person or clip: how much the difference "
+            "varies over others is not known. Compare on a dataset with more of them"
+        )
 
 
 def _strata(labels: npt.NDArray[np.generic], metric: str) -> Codes:
@@ -234,26 +195,6 @@ def _weights(strata: Codes) -> Floats:
     counts = np.bincount(strata)
     weights: Floats = (1 / (len(counts) * counts))[strata]
     return weights
-
-
-def _degrees(strata: Codes, groups: Codes, deviations: Floats, extra: Floats) -> float:
-    """Satterthwaite's degrees of freedom of a sum of variances, each of a stratum known by its groups."""
-    n_groups = int(groups.max()) + 1
-    cells, of_unit = np.unique(strata * n_groups + groups, return_inverse=True)
-    in_cell = np.bincount(of_unit, deviations)
-    of_cell = cells // n_groups
-    variances = np.bincount(of_cell, in_cell**2) + extra
-    return float(variances.sum() ** 2 / (variances**2 / np.bincount(of_cell)).sum())
-
-
-def _interval(parts: _Parts, difference: float, n_resamples: int, rng: np.random.Generator) -> tuple[float, float]:
-    """The interval of units: see `paired_difference`."""
-    half = half_width((parts.variance, parts.degrees), (0.0, 0))
-    sums = resampled_sums(parts.deviations, n_resamples, rng)
-    low, high = (float(end) for end in np.quantile(sums, [LEVEL / 2, 1 - LEVEL / 2]))
-    stretch = 2 * half / (high - low) if high - low > _NOTHING else 0.0
-    low, high = (stretch * low, stretch * high) if stretch else (-half, half)
-    return max(-1.0, difference + low), min(1.0, difference + high)
 
 
 def _mcnemar(hits: PairedHits) -> tuple[float, ...]:

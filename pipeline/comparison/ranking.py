@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from pipeline.comparison.resampling import exchange_p
-from pipeline.comparison.significance import LEVEL, holm
+from pipeline.comparison.exchange import LEVEL, exchange_p
+from pipeline.comparison.significance import holm
 from pipeline.errors import InputError
 
 __all__ = ["Ranking", "rank_methods"]

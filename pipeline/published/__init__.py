@@ -2,7 +2,7 @@
 
 cafe.csv, cliper.csv, kefer.csv   the cells of the papers' tables, in percent
 methods.csv     a row of a paper -> our method, its recipe, its options, its encoder; the first row that fits holds
-test_sets.csv   a test set of a paper -> names of our datasets, expressions, number of images
+test_sets.csv   a test set of a paper -> names of our datasets, expressions, number of images, options of the layout
 papers.json     title, authors, year, identifier, what is known to be odd
 claims          reads them
 """

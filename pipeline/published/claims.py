@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -51,12 +51,14 @@ class PublishedSet:
     expressions : that its models predict, in canonical order
     n : scored images or clips; 0 where it is not known
     note : what is odd about it; may be empty
+    options : of the layout that reads its images and labels; names that a layout does not have are of no effect
     """
 
     datasets: tuple[str, ...]
     expressions: tuple[str, ...]
     n: int
     note: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Claim:
     trains : names of our datasets that it was trained on
     test_set : what it was tested on
     note : about the method; may be empty
+    train_options : of the layout of the train dataset, as `PublishedSet.options`
     """
 
     paper: str
@@ -91,6 +94,7 @@ class Claim:
     trains: tuple[str, ...]
     test_set: PublishedSet
     note: str
+    train_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -121,17 +125,19 @@ def published_claims() -> tuple[Claim, ...]:
 def _claim(row: _Row, methods: Sequence[_Row], sets: Sequence[_Row]) -> Claim:
     method = next(each for each in methods if _is_of(row, each))
     names = ("paper", "table", "method", "backbone", "train", "test")
+    train_set = _set_of(row["paper"], row["train"], row["train"], sets)
     return Claim(
         **{name: row[name] for name in names},
         metric=_METRICS.get(row["metric"], row["metric"]),
         value=float(row["value"]) / 100,
         ours=method["ours"],
         recipe=method["recipe"],
-        options=dict(_option(part) for part in method["options"].split()),
+        options=_options(method["options"]),
         encoders=tuple(method["encoders"].split()),
-        trains=_set_of(row["paper"], row["train"], row["train"], sets).datasets,
+        trains=train_set.datasets,
         test_set=_set_of(row["paper"], row["test"], row["train"], sets),
         note=method["note"],
+        train_options=train_set.options,
     )
 
 
@@ -144,7 +150,13 @@ def _is_of(row: _Row, method: _Row) -> bool:
 def _set_of(paper: str, test: str, train: str, sets: Sequence[_Row]) -> PublishedSet:
     row = next(each for each in sets if (each["paper"], each["test"]) == (paper, test) and each["train"] in ("", train))
     classes = expressions(7 if row["expressions"] == "7" else 8)
-    return PublishedSet(tuple(row["datasets"].split()), classes, int(row["n"] or 0), row["note"])
+    return PublishedSet(
+        tuple(row["datasets"].split()), classes, int(row["n"] or 0), row["note"], _options(row["options"])
+    )
+
+
+def _options(text: str) -> dict[str, Any]:
+    return dict(_option(part) for part in text.split())
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -88,7 +88,7 @@ class Record(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, in the order of the file."""
-        plain: dict[str, Any] = json.loads(self.as_bytes())
+        plain: dict[str, Any] = json.loads(json.dumps(self._dumped()))  # without the indent, which is written slowly
         return plain
 
     def as_bytes(self) -> bytes:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.learning.metrics import confusion_matrix
 from pipeline.learning.probabilities import softmax
 from pipeline.records.files import Advice, read_regular
 from pipeline.records.score import Score
@@ -24,7 +24,16 @@ from pipeline.tables.labels import label_codes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EXCLUDED", "OTHER_LABEL", "REJECTED", "SCORED", "Predictions", "Status", "read_predictions"]
+__all__ = [
+    "EXCLUDED",
+    "OTHER_LABEL",
+    "REJECTED",
+    "SCORED",
+    "Predictions",
+    "Status",
+    "read_predictions",
+    "require_predictions",
+]
 
 Status = Literal["scored", "rejected", "other-label", "excluded"]
 SCORED: Status = "scored"
@@ -34,6 +43,7 @@ EXCLUDED: Status = "excluded"
 
 _LOGIT = "logit_"
 _GROUPS = ("subject", "clip")  # units of one are alike; a unit is of its subject, where that is not known of its clip
+_COUNTED = ("label", "prediction", "status")  # what the confusion counts are made of
 _MAX_BYTES = 2**32
 
 
@@ -93,7 +103,7 @@ class Predictions:
     @property
     def classes(self) -> tuple[str, ...]:
         """C classes of the head, in the order of the logits."""
-        return tuple(name.removeprefix(_LOGIT) for name in self.table.column_names if name.startswith(_LOGIT))
+        return _classes(self.table.column_names)
 
     @cached_property
     def scored(self) -> pa.Table:
@@ -153,6 +163,27 @@ def read_predictions(path: Path, score: Score, remedy: Sequence[tuple[str, Mappi
     InputError
         If there is no such file, or it is of another score.
     """
+    return Predictions(_read_table(path, score, remedy))
+
+
+def require_predictions(path: Path, score: Score) -> None:
+    """Refuse what `read_predictions` refuses; logits and what is known of units are not read.
+
+    Raises
+    ------
+    InputError
+        As of `read_predictions`.
+    """
+    _read_table(path, score, columns=_COUNTED)
+
+
+def _read_table(
+    path: Path,
+    score: Score,
+    remedy: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """The file of predictions, or some columns of it, compared with the score: see `read_predictions`."""
     advice = Advice("Delete it and evaluate again", remedy)
     try:
         data = read_regular(path, _MAX_BYTES, advice)
@@ -162,21 +193,30 @@ def read_predictions(path: Path, score: Score, remedy: Sequence[tuple[str, Mappi
         expected = score.predictions or "none: the score was made by a version that kept no predictions"
         raise advice.error(f"{path}: expected the predictions of the score (sha256 {expected}), found {digest}")
     try:
-        predictions = Predictions(pq.read_table(io.BytesIO(data)))
-        counts = _confusion(predictions)
+        file = pq.ParquetFile(pa.BufferReader(data))  # `pq.read_table` takes three times as long for some rows
+        table, classes = file.read(columns and list(columns)), _classes(file.schema_arrow.names)
+        counts = _confusion(table, classes)
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise advice.error(f"{path}: expected a table of predictions, found another file ({error})") from error
-    if predictions.classes != score.classes or counts.tolist() != [list(row) for row in score.confusion]:
+    if classes != score.classes or counts != [list(row) for row in score.confusion]:
         raise advice.error(f"{path}: expected the confusion counts of the score, found others")
-    return predictions
+    return table
 
 
-def _confusion(predictions: Predictions) -> npt.NDArray[np.int64]:
-    truth, predicted = (
-        np.array(label_codes(names.tolist(), predictions.classes), np.int64)
-        for names in (predictions.labels, predictions.predicted)
-    )
-    return confusion_matrix(truth, predicted, len(predictions.classes))
+def _classes(columns: Sequence[str]) -> tuple[str, ...]:
+    """Those that have a column of logits, in their order."""
+    return tuple(name.removeprefix(_LOGIT) for name in columns if name.startswith(_LOGIT))
+
+
+def _confusion(table: pa.Table, classes: tuple[str, ...]) -> list[list[int]]:
+    """Counts of the scored units by label and prediction, as `Score.confusion`: no text of a unit becomes an object."""
+    scored = table.filter(pc.equal(table["status"], SCORED))
+    pairs = scored.group_by(["label", "prediction"], use_threads=False).aggregate([([], "count_all")])
+    truth, predicted = (label_codes(map(str, pairs[name].to_pylist()), classes) for name in _COUNTED[:2])
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    counts[truth, predicted] = pairs["count_all"].to_numpy()
+    rows: list[list[int]] = counts.tolist()
+    return rows
 
 
 def _where(scored: npt.NDArray[np.bool_], values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:

@@ -17,8 +17,8 @@ page, build    one page, one report
 """
 
 from pipeline.records import StoreSummary
-from pipeline.report.build import Report, build_report
+from pipeline.report.build import Report, ReportContext, build_report
 from pipeline.report.runs import ReportRun
 from pipeline.report.views import Section, TableView
 
-__all__ = ["Report", "ReportRun", "Section", "StoreSummary", "TableView", "build_report"]
+__all__ = ["Report", "ReportContext", "ReportRun", "Section", "StoreSummary", "TableView", "build_report"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -15,14 +15,14 @@ from pipeline.report.coverage import coverage_notes, feature_notes
 from pipeline.report.distinctions import distinction_notes
 from pipeline.report.folds import fold_notes
 from pipeline.report.groups import Group, group_runs
-from pipeline.report.page import render_page
+from pipeline.report.page import PageTop, render_page
 from pipeline.report.published import PublishedResult, Target, compare_with_published
 from pipeline.report.published_tables import published_frame, published_tables
 from pipeline.report.runs import ReportRun, select_scores
 from pipeline.report.tables import long_tables, metrics
 from pipeline.report.views import Section
 
-__all__ = ["Report", "build_report"]
+__all__ = ["Report", "ReportContext", "build_report"]
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,33 @@ class Report:
     groups: tuple[Group, ...] = ()
 
 
+@dataclass(frozen=True)
+class ReportContext:
+    """What a report states beside what its runs and stores record; nothing of it is required.
+
+    Parameters
+    ----------
+    left_out : notes on what the caller could not use
+    evaluate_command : that scores all runs again, for notes and page
+    audits : what audits found in datasets
+    targets : published values to compare with
+    texts : text key of runs -> templates of their prompts, as far as they are known
+    sections : more sections of the page, below its matrices
+    """
+
+    left_out: Sequence[str] = ()
+    evaluate_command: str = ""
+    audits: Sequence[DatasetFinding] = ()
+    targets: Sequence[Target] = ()
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sections: Sequence[Section] = ()
+
+
+_NO_CONTEXT = ReportContext()
+
+
 def build_report(
-    runs: Iterable[ReportRun],
-    stores: Iterable[StoreSummary],
-    created: str,
-    left_out: Sequence[str] = (),
-    evaluate_command: str = "",
-    audits: Sequence[DatasetFinding] = (),
-    targets: Sequence[Target] = (),
-    texts: Mapping[str, tuple[str, ...]] | None = None,
-    sections: Sequence[Section] = (),
+    runs: Iterable[ReportRun], stores: Iterable[StoreSummary], created: str, context: ReportContext = _NO_CONTEXT
 ) -> Report:
     """The report of all runs, whatever their order. Equal input gives equal bytes.
 
@@ -62,12 +79,7 @@ def build_report(
     runs : one or more; each (encoder, method, train dataset, seed) at most once
     stores : the feature stores that the runs used; may be empty
     created : date on the page, as text; an argument, so that equal input gives an equal page
-    left_out : notes on what the caller could not use
-    evaluate_command : that scores all runs again, for notes and page
-    audits : what audits found in datasets
-    targets : published values to compare with
-    texts : text key of runs -> templates of their prompts, as far as they are known
-    sections : more sections of the page, below its matrices
+    context : what else it states
 
     Raises
     ------
@@ -76,22 +88,22 @@ def build_report(
     MismatchError
         If runs that belong together disagree on their encoder or test images.
     """
-    selection, stores = select_scores(runs, evaluate_command), list(stores)
-    groups = group_runs([run.audited(audits) for run in selection.runs])
+    selection, stores = select_scores(runs, context.evaluate_command), list(stores)
+    groups = group_runs([run.audited(context.audits) for run in selection.runs])
     if not groups:
         raise InputError("expected at least one run to report on, found none: train a head, and evaluate it")
     named = [run for group in groups for run in group.runs]
     notes = (
-        *left_out,
+        *context.left_out,
         *selection.left_out,
         *distinction_notes(named),
         *fold_notes(named),
         *coverage_notes(groups),
-        *feature_notes(groups, stores, evaluate_command),
+        *feature_notes(groups, stores, context.evaluate_command),
     )
-    results = compare_with_published(groups, targets, texts or {})
-    sections = [*_published_section(results), *sections]
-    html = render_page(groups, stores, created, selection.split, notes, evaluate_command, audits, sections)
+    results = compare_with_published(groups, context.targets, context.texts)
+    top = PageTop(created, selection.split, notes, context.evaluate_command)
+    html = render_page(groups, stores, top, context.audits, [*_published_section(results), *context.sections])
     published = {"published": published_frame(results)} if results else {}
     return Report(html, metrics(groups), long_tables(groups) | published, notes, tuple(groups))
 

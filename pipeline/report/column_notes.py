@@ -62,16 +62,17 @@ def _facts(scored: _Scored) -> tuple[str, ...]:
 
 
 def _overlap(scored: _Scored) -> str:
+    unit = scored[0][1].first.unit
     shares = [cell.overlap for group, cell in scored if group.kind is not Kind.UNTRAINED]
     if not shares:
-        return "no head was trained, so that no image was trained on"
+        return f"no head was trained, so that no {unit} was trained on"
     known = [share for share in shares if share is not None]
     unchecked = "" if len(known) == len(shares) else f"; not checked for {len(shares) - len(known)} of {len(shares)}"
     if not known:
-        return "not checked whether train or validation images are among them"
+        return f"not checked whether train or validation {unit}s are among them"
     most = max(known)
     share = f"up to {100 * most:.2g} %" if most else "none"
-    text = f"{share} of them, by their bytes, train or validation images of a head"
+    text = f"{share} of them, by their bytes, train or validation {unit}s of a head"
     return f"{text}{unchecked}"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.errors import InputError, MismatchError
+from pipeline.footnotes import units_of
 from pipeline.records import FeatureIdentity, joined_notes
 from pipeline.report.cells import Cell, trained_cells, untrained_cells
 from pipeline.report.distinctions import with_distinct_names
@@ -143,8 +144,7 @@ def dataset_columns(groups: Iterable[Group]) -> tuple[str, ...]:
 
 def units_text(groups: Iterable[Group]) -> str:
     """What was scored: `images`, `clips`, or both."""
-    units = {cell.first.unit for group in groups for cell in group.cells.values()}
-    return " and ".join(f"{unit}s" for unit in ("image", "clip") if unit in units) or "images"
+    return units_of(cell.first.unit for group in groups for cell in group.cells.values())
 
 
 def _order(key: tuple[str, str, str]) -> tuple[object, ...]:

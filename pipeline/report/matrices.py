@@ -115,14 +115,16 @@ def _seed_texts(seed: int, score: ReportScore, metric: str) -> Iterator[str]:
 def _overlap(score: ReportScore) -> list[str]:
     """How many test images the head was trained or selected on, as far as that was checked."""
     left_out = (
-        [f"{score.excluded_overlap:,} more were left out: train or validation images"] if score.excluded_overlap else []
+        [f"{score.excluded_overlap:,} more were left out: train or validation {score.unit}s"]
+        if score.excluded_overlap
+        else []
     )
     if near := ", ".join(f"{n:,} by {kind}" for kind, n in (score.near_overlap or {}).items() if n):
         left_out.append(f"of them, by an audit, pictures of the head's splits in other files: {near}")
     if score.overlap is None:
-        return [*left_out, "not checked whether they are train or validation images, too"]
+        return [*left_out, f"not checked whether they are train or validation {score.unit}s, too"]
     counts = ", ".join(f"{n:,} {split}" for split, n in score.overlap.items() if n)
-    return [*left_out, *([f"of them, by their bytes, images of the head's splits: {counts}"] if counts else [])]
+    return [*left_out, *([f"of them, by their bytes, {score.unit}s of the head's splits: {counts}"] if counts else [])]
 
 
 def _about_mean(cells: Sequence[Cell]) -> str:

@@ -8,7 +8,15 @@ from typing import Any
 
 import jinja2
 
-from pipeline.footnotes import AUDIT_LEGENDS, LEGEND, NEAR_LEGEND, OVERLAP_LEGEND, DatasetFinding, footnoted
+from pipeline.footnotes import (
+    AUDIT_LEGENDS,
+    LEGEND,
+    DatasetFinding,
+    footnoted,
+    near_legend,
+    one_picture,
+    overlap_legend,
+)
 from pipeline.learning.metrics import METRICS
 from pipeline.records import StoreSummary
 from pipeline.report import page_tables, provenance
@@ -24,7 +32,25 @@ from pipeline.report.matrices import matrices
 from pipeline.report.runs import SPLIT_NAMES
 from pipeline.report.views import TEXT_COLOR, CountsView, Section, TableView, background
 
-__all__ = ["render_page"]
+__all__ = ["PageTop", "render_page"]
+
+
+@dataclass(frozen=True)
+class PageTop:
+    """What the page states before its results.
+
+    Parameters
+    ----------
+    created : when the report was made, as text for people
+    split : of all scores; empty without any
+    notes : what was left out or separated, one paragraph each
+    evaluate_command : that scores all runs, for the note on those that were not evaluated; may be empty
+    """
+
+    created: str
+    split: str
+    notes: Sequence[str]
+    evaluate_command: str
 
 
 @dataclass(frozen=True)
@@ -49,10 +75,7 @@ class Card:
 def render_page(
     groups: Sequence[Group],
     stores: Sequence[StoreSummary],
-    created: str,
-    split: str,
-    notes: Sequence[str],
-    evaluate_command: str,
+    top: PageTop,
     audits: Sequence[DatasetFinding] = (),
     sections: Sequence[Section] = (),
 ) -> str:
@@ -62,10 +85,6 @@ def render_page(
     ----------
     groups : at least one
     stores : in any order
-    created : when the report was made, as text for people
-    split : of all scores of the groups; empty without any
-    notes : what was left out or separated, one paragraph each
-    evaluate_command : that scores all runs, for the note on those that were not evaluated; may be empty
     audits : what audits found in datasets
     sections : more of them, below the matrices
     """
@@ -77,13 +96,14 @@ def render_page(
         _environment()
         .get_template("page.html.j2")
         .render(
-            created=created,
+            created=top.created,
             n_runs=sum(len(group.runs) for group in groups),
             stand_ins=_stand_ins(groups, stores),
-            cautions=[*notes, *_cautions(groups, evaluate_command)],
-            images=f"{SPLIT_NAMES.get(split, split) or 'test'} {units_text(groups)}",
+            cautions=[*top.notes, *_cautions(groups, top.evaluate_command)],
+            images=f"{SPLIT_NAMES.get(top.split, top.split) or 'test'} {units_text(groups)}",
             units=units_text(groups),
-            is_test=split in ("", "test"),
+            one_picture=one_picture(units_text(groups)),
+            is_test=top.split in ("", "test"),
             rankings=ranked,
             headlines=page_tables.headlines(groups),
             summaries=page_tables.summary_tables(groups),
@@ -180,9 +200,9 @@ def _legends(groups: Sequence[Group]) -> list[str]:
 def _data_legends(groups: Sequence[Group]) -> Iterator[str]:
     """The legends of symbols that depend on the images and labels of the scores."""
     if any(map(_has_overlap, groups)):
-        yield OVERLAP_LEGEND
+        yield overlap_legend(units_text(groups))
     if any(map(_has_near, groups)):
-        yield NEAR_LEGEND
+        yield near_legend(units_text(groups))
     found = {finding.symbol for group in groups for cell in group.cells.values() for finding in cell.audit}
     yield from (legend for symbol, legend in AUDIT_LEGENDS.items() if symbol in found)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
+from typing import Any
 
 import numpy as np
 
@@ -156,7 +157,27 @@ def _reasons(target: Target, group: Group, cell: Cell, run: ReportRun) -> Iterat
         yield f"other images: {score.excluded_overlap:,} that overlap with training are left out"
     elif abs(score.n - claim.test_set.n) > _SAME_SET * claim.test_set.n > 0:
         yield f"other images: N = {score.n:,}, published on {claim.test_set.n:,}"
+    yield from _dataset_reasons(claim, cell, run)
     yield from _setting_reasons(target, run)
+
+
+def _dataset_reasons(claim: Claim, cell: Cell, run: ReportRun) -> Iterator[str]:
+    """Other labels or images of the datasets: the same name and number of images can hide them."""
+    reasons = [_other_data(cell.first.dataset, cell.first.options, claim.test_set.options)]
+    if cell.train != NO_TRAINING:
+        reasons.append(_other_data(run.dataset, run.options, claim.train_options))
+    yield from dict.fromkeys(filter(None, reasons))
+    if run.record.head.alignment:
+        yield "faces aligned by fer-stage, published on the images as they are released"
+
+
+def _other_data(dataset: str, ours: Mapping[str, Any], published: Mapping[str, Any]) -> str:
+    changed = [
+        f"{name}={ours[name]} (published: {value or 'none'})"
+        for name, value in published.items()
+        if name in ours and ours[name] != value
+    ]
+    return f"other labels or images of {dataset}: {', '.join(changed)}" if changed else ""
 
 
 def _text_reasons(target: Target, run: ReportRun, templates: tuple[str, ...] | None) -> Iterator[str]:

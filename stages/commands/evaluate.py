@@ -12,13 +12,14 @@ from pipeline.footnotes import (
     AUDIT_LEGENDS,
     LEGEND,
     NEAR,
-    NEAR_LEGEND,
     OVERLAP,
-    OVERLAP_LEGEND,
     audit_footnotes,
     footnoted,
     near_footnote,
+    near_legend,
     overlap_footnote,
+    overlap_legend,
+    units_of,
 )
 from stages.commands.options import (
     device_option,
@@ -131,10 +132,11 @@ def _echo(result: EvaluateResult, output_format: str) -> None:
         _echo_table([*rows, *(_flat_folds(row) | _folds_of_table(row) for row in of_folds)], columns, result)
         if any(score["encoder_saw"] for score in scores):
             say(LEGEND)
+        units = units_of(entry.unit for run in result.runs for entry in run.entries)
         if any(OVERLAP in _overlap_text(score) for score in scores):
-            say(OVERLAP_LEGEND)
+            say(overlap_legend(units))
         if any(NEAR in _overlap_text(score) for score in scores):
-            say(NEAR_LEGEND)
+            say(near_legend(units))
         for symbol, legend in AUDIT_LEGENDS.items():
             if any(symbol in audit for audit in symbols):
                 say(legend)

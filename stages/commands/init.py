@@ -21,7 +21,7 @@ _WOULD_BE = {"written": "would be written", "unchanged": "is there already", "ke
 
 def _by_dataset(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> Mapping[str, str]:
     """`NAME=VALUE` as NAME -> VALUE; a value alone is that of the one dataset that is named."""
-    datasets: Sequence[str] = context.params.get("datasets", ())
+    datasets: Sequence[str] = list(dict.fromkeys(context.params.get("datasets", ())))
     named = {}
     for text in texts:
         name, sign, value = text.partition("=")
@@ -100,6 +100,13 @@ def _notes(result: InitResult) -> Iterator[str]:
     for file in result.kept:
         path = result.folder / file.path
         yield f"note: {path} is there with other content and is not changed: --dry-run prints what would be written"
+    if result.not_ignored:
+        folders = [line for line in result.not_ignored if line.startswith("/")]
+        of_files = [] if len(folders) == len(result.not_ignored) else ["the patterns of files that --dry-run prints"]
+        yield (
+            f"warning: {result.folder / '.gitignore'} was there, and Git may take faces or what is made of them. Add "
+            f"to it: {' '.join([*folders, *of_files])}"
+        )
     if result.git == "made":
         yield f"{result.folder}: {'would become' if result.dry_run else 'is now'} a Git repository"
     if result.git == "none":

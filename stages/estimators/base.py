@@ -87,6 +87,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         PipelineError
             If the training fails: numbers that stop being finite, text of other classes or width.
         """
+        self.__dict__.pop("head_", None)  # a fit that fails leaves no head of other classes
         X, y = validate_data(self, X, y, dtype=np.float32)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -116,7 +117,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         return labels
 
     def _logits(self, X: Any) -> npt.NDArray[np.float32]:
-        check_is_fitted(self)
+        check_is_fitted(self, "head_")
         X = validate_data(self, X, dtype=np.float32, reset=False)
         order = [self.head_.spec.classes.index(name) for name in label_names(self.classes_)]
         logits: npt.NDArray[np.float32] = self.head_.predict({"pooled": X})[:, order]
@@ -138,7 +139,9 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
             values, description = state["head_"]
             needs_encoder = head_class(description["kind"]).needs_encoder
-            self.head_ = unpack(values, description, named_encoder(self.encoder, "cpu") if needs_encoder else None)
+            self.head_ = unpack(
+                values, description, named_encoder(self.encoder, "cpu", self.n_features_in_) if needs_encoder else None
+            )
 
     def _trained(self, splits: Mapping[str, LabelledRows], seed: int) -> FitResult:
         from pipeline.learning.method import TrainingInputs  # late, as below: they bring torch
@@ -146,7 +149,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
         config, classes = self._config(), head_classes(self.classes_)
         text = text_features(self.text) if config.needs_text else None
-        encoder = named_encoder(self.encoder, self.device) if config.needs_encoder else None
+        encoder = named_encoder(self.encoder, self.device, self.n_features_in_) if config.needs_encoder else None
         identity = encoder.identity if encoder else text.encoder if text else {"family": "arrays"}
         source = ArraySource(splits, classes, {"encoder": identity})
         inputs = TrainingInputs(source, classes, text, encoder, self.device)

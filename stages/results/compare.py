@@ -54,9 +54,9 @@ class ComparedPair:
         of, p = self.difference, f"p {_p_text(self.difference.p)}, {_p_text(self.p_holm)} after Holm"
         if self.is_significant:
             higher, lower = (self.first, self.second) if of.difference > 0 else (self.second, self.first)
-            return f"{higher} is higher than {lower} by {100 * abs(of.difference):.1f} points ({p})"
+            return f"{higher} is higher than {lower} by {_points(of.difference)} ({p})"
         groups = f" in {of.n_groups:,} groups" if of.n_groups < of.n_units else ""
-        smallest = f"{100 * of.smallest:.1f} points" if of.smallest < 1 else "larger than any"
+        smallest = _points(of.smallest) if of.smallest < 1 else "larger than any"
         return (
             f"no difference of {self.first} and {self.second} can be seen with N = {of.n_units:,}{groups} ({p}): the "
             f"smallest that could is {smallest}"
@@ -157,3 +157,9 @@ def _ranking(ranking: Ranking) -> dict[str, Any]:
 
 def _p_text(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
+
+
+def _points(difference: float) -> str:
+    """The size of a difference: one decimal, below one point two digits, as of many units the least is far below."""
+    points = 100 * abs(difference)
+    return f"{points:.1f} points" if points >= 1 else f"{points:.2g} points"

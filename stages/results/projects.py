@@ -44,6 +44,7 @@ class InitResult(Result):
     files : every file of it, with what became of each
     git : `there` in a Git repository, `made` where this made one, `none` without one
     has_dvc : whether the program `dvc` is installed
+    not_ignored : patterns that a .gitignore which was there lacks: Git would take faces, or what is made of them
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class InitResult(Result):
     git: str = "there"
     has_dvc: bool = True
     dry_run: bool = False
+    not_ignored: tuple[str, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:

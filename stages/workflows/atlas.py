@@ -117,7 +117,7 @@ def _added(
     plane = _plane(features, content.projection)
     added: dict[str, Any] = {"x": plane.places[:, 0], "y": plane.places[:, 1]}
     notes = [plane.caption]
-    if content.n_neighbors and len(selection) > 1:
+    if content.n_neighbors:
         on_progress(Progress("nearest rows", 0, len(selection)))
         added["neighbors"] = _neighbors(features, content.n_neighbors)
     if content.run:

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from shutil import rmtree
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from cache import Store, open_store
-from cache.atomic import write_bytes
 from cache.backends import BACKENDS
 from cache.features_root import find_store
-from cache.places.links import require_inside
 from pipeline.browse.projection import Plane, principal_plane, tsne_plane
-from pipeline.browse.sheet import MOST_ON_SHEET, Mistake, draw_mistakes
-from pipeline.browse.units import NO_CLASS, STATUSES, Predicted, UnitMap, confident_mistakes
+from pipeline.browse.units import NO_CLASS, STATUSES, Predicted, UnitMap
 from pipeline.predict.head_folder import RUN
 from pipeline.progress import OnProgress, Progress
-from pipeline.records import Run, read_run
+from pipeline.records import Run, Score, read_run
 from stages.errors import StageError
 from stages.requests import BrowseRequest
 from stages.results import BrowseResult
+from stages.workflows.browse_files import require_free, write_folder, write_sheet
 from stages.workflows.browse_page import BrowsedMap, BrowsePage
 from stages.workflows.browse_pictures import Pictures
 from stages.workflows.browse_server import serving
@@ -61,10 +56,9 @@ class _RunOnDataset:
 
 def browse(request: BrowseRequest, on_progress: OnProgress) -> BrowseResult:
     """Gather units, places and predictions; write what was asked for. Pictures are read when they are needed."""
-    stores = [folder for folder in request.runs if folder.suffix in _STORES]
-    named = [folder for folder in request.runs if folder.suffix not in _STORES]
-    if stores and named:
-        raise StageError(f"expected runs or stores, found both: {named[0]} and {stores[0]}. Name one kind")
+    stores, named = _kinds(request)
+    if request.out is not None:
+        require_free(request.out)
     maps, runs = _of_stores(stores, request, on_progress) if stores else _of_runs(named, request, on_progress)
     is_live = request.out is None
     page = BrowsePage(tuple(maps), tuple(runs), is_live, _LIVE)
@@ -79,9 +73,9 @@ def browse(request: BrowseRequest, on_progress: OnProgress) -> BrowseResult:
         )
     if not request.dry_run:
         if request.out is not None:
-            _write_folder(page, request.out, on_progress)
+            write_folder(page, request.out, on_progress)
         if request.sheet is not None:
-            _write_sheet(page, request.sheet)
+            write_sheet(page, request.sheet)
             notes.append(f"{request.sheet} shows pictures of people: do not publish it")
     notes += _missing_notes(page.missing())
     views = tuple(one.view for one in maps)
@@ -91,12 +85,33 @@ def browse(request: BrowseRequest, on_progress: OnProgress) -> BrowseResult:
     )
 
 
+def _kinds(request: BrowseRequest) -> tuple[list[Path], list[Path]]:
+    """The stores that are named, each once, and the folders of runs: one of both is empty.
+
+    Raises
+    ------
+    StageError
+        If both are named, or datasets are chosen of stores, which are of one each.
+    """
+    stores = list({folder.absolute(): folder for folder in request.runs if folder.suffix in _STORES}.values())
+    named = [folder for folder in request.runs if folder.suffix not in _STORES]
+    if stores and named:
+        raise StageError(f"expected runs or stores, found both: {named[0]} and {stores[0]}. Name one kind")
+    if stores and request.datasets:
+        raise StageError(f"--dataset chooses test sets of runs, found it with the store {stores[0]}. Leave it out")
+    return stores, named
+
+
 def _missing_notes(missing: Counter[str]) -> Iterator[str]:
     """How many pictures are grey squares, and the most frequent reasons."""
     named = missing.most_common(_MOST_REASONS)
-    yield from (f"{n:,} pictures are grey squares: {reason}" for reason, n in named)
+    yield from (f"{_grey(n)}: {reason}" for reason, n in named)
     if (n_more := missing.total() - sum(n for _, n in named)) > 0:
-        yield f"{n_more:,} pictures more are grey squares, for {len(missing) - len(named):,} other reasons, on them"
+        yield f"{_grey(n_more)} in addition, for {len(missing) - len(named):,} other reasons, on them"
+
+
+def _grey(n: int) -> str:
+    return "1 picture is a grey square" if n == 1 else f"{n:,} pictures are grey squares"
 
 
 def _datasets(maps: Sequence[BrowsedMap]) -> list[str]:
@@ -151,11 +166,7 @@ def _runs_at(folder: Path) -> list[Path]:
 def _predictions(number: int, folder: Path, request: BrowseRequest) -> Iterator[_RunOnDataset]:
     scored = _scored_datasets(folder, request.split)
     if not scored and not request.datasets:
-        raise StageError(
-            f"{folder}: it was not scored on the {request.split} split of any dataset",
-            remedy=[("evaluate", {"runs": (str(folder),)})],
-            purpose="first",
-        )
+        raise _not_scored(folder, request.split)
     for dataset in request.datasets or sorted(scored):
         without_overlap = scored.get(dataset, False)
         score, predictions = predictions_of(folder, dataset, request.split, without_overlap=without_overlap)
@@ -174,10 +185,26 @@ def _predictions(number: int, folder: Path, request: BrowseRequest) -> Iterator[
         )
 
 
+def _not_scored(folder: Path, split: str) -> StageError:
+    """Why a run has nothing to show of a split, with what to do."""
+    others = sorted({score.split for score in _scores(folder)})
+    if others:
+        return StageError(
+            f"{folder}: expected scores on the {split} split, found some on {', '.join(others)} alone: a run is shown "
+            f"on what it was scored on. Name --split {others[0]}; or, for pictures without predictions, a store"
+        )
+    remedy = [("evaluate", {"runs": (str(folder),)})]
+    return StageError(f"{folder}: it was not scored on any dataset", remedy=remedy, purpose="first")
+
+
+def _scores(folder: Path) -> Sequence[Score]:
+    path = scores_path(folder)
+    return tuple(read_scores(path)) if path else ()
+
+
 def _scored_datasets(folder: Path, split: str) -> dict[str, bool]:
     """The datasets that a run was scored on, and whether only without the units that overlap with its training set."""
-    path = scores_path(folder)
-    scores = [score for score in read_scores(path) if score.split == split] if path else []
+    scores = [score for score in _scores(folder) if score.split == split]
     whole = {score.dataset for score in scores if not score.without_overlap}
     return {score.dataset: score.dataset not in whole for score in scores}
 
@@ -216,6 +243,7 @@ def _name(record: Run) -> str:
 def _map(encoder: str, parts: Sequence[StoreUnits], request: BrowseRequest, on_progress: OnProgress) -> BrowsedMap:
     labels, datasets = [part.column("label").to_numpy(dtype=object) for part in parts], [part.title for part in parts]
     names = _label_names(parts[0].store, np.concatenate(labels))
+    _require_one_encoder(parts)
     on_progress(Progress(f"places of {encoder}", 0, 1))
     view = UnitMap(
         encoder,
@@ -228,6 +256,17 @@ def _map(encoder: str, parts: Sequence[StoreUnits], request: BrowseRequest, on_p
         tuple(dict.fromkeys(note for part in parts if (note := part.store.manifest.provenance.get("encoder_note")))),
     )
     return BrowsedMap(view, tuple(parts), tuple(Pictures(part, request.tables) for part in parts))
+
+
+def _require_one_encoder(parts: Sequence[StoreUnits]) -> None:
+    """StageError if features of stores of one name are of different encoders: places and cosines would mean nothing."""
+    first = parts[0].store
+    for part in parts[1:]:
+        if part.store.encoder["encoder"] != first.encoder["encoder"]:
+            raise StageError(
+                f"{part.store.path}: expected features of the encoder of {first.path}, found those of another one. "
+                "Look at each alone, with --dataset or by naming one store"
+            )
 
 
 def _planes(parts: Sequence[StoreUnits], *, with_tsne: bool) -> dict[str, Plane]:
@@ -243,47 +282,3 @@ def _label_names(store: Store, labels: npt.NDArray[np.object_]) -> tuple[str, ..
     if len(names) > NO_CLASS:
         raise StageError(f"{store.path}: expected at most {NO_CLASS} different labels, found {len(names)}")
     return tuple(names)
-
-
-def _write_folder(page: BrowsePage, out: Path, on_progress: OnProgress) -> None:
-    """Write all files into a new folder, which has its name when it is whole."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise StageError(f"--out {out}: expected a new or empty folder, found one with files. Name another one")
-    begun = out.with_name(f".{out.name}.unfinished")
-    require_inside(begun, begun.parent)
-    rmtree(begun, ignore_errors=True)
-    names = list(page.names())
-    try:
-        for number, name in enumerate(names):
-            if not number % 100:
-                on_progress(Progress(f"files of {out}", number, len(names)))
-            file = page.file(name)
-            assert file is not None  # `names` are those that there are
-            path = begun / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(file[1])
-        (begun / ".gitignore").write_text("# pictures of people: they stay out of repositories\n*\n")
-        if out.exists():
-            out.rmdir()
-        os.replace(begun, out)
-    finally:
-        rmtree(begun, ignore_errors=True)
-
-
-def _write_sheet(page: BrowsePage, path: Path) -> None:
-    browsed, run = page.maps[0], page.runs[0]
-    wrong = confident_mistakes(browsed.view, run)
-    mistakes = []
-    for unit in wrong[:MOST_ON_SHEET].tolist():
-        pictures, row = browsed.pictures[0], browsed.parts[0].middle(unit)
-        label = browsed.view.labels[browsed.view.label[unit]]
-        predicted = f"{run.classes[run.prediction[unit]]} {100 * run.probability[unit]:.1f} %"
-        mistakes.append(Mistake(pictures.picture(row), predicted, f"label {label}"))
-    n_scored = int((run.prediction != NO_CLASS).sum())
-    title = (
-        f"{run.name}\n{browsed.view.datasets[0]}: the {len(mistakes)} most confident of {len(wrong):,} mistakes "
-        f"of {n_scored:,}. Pictures of people: not for publication"
-    )
-    out = io.BytesIO()
-    draw_mistakes(title, mistakes).save(out, "PNG")
-    write_bytes(path, out.getvalue())

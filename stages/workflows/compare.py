@@ -10,14 +10,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pipeline.comparison import PairedHits, Ranking, holm, mean_score, paired_difference, rank_methods
-from pipeline.errors import MismatchError
+from pipeline.errors import InputError, MismatchError
 from pipeline.progress import OnProgress, Progress
 from pipeline.report.cells import Cell
-from pipeline.report.distinctions import distinction_notes
+from pipeline.report.groups import Group
 from pipeline.report.runs import NO_TRAINING
 from stages.errors import StageError
 from stages.requests import CompareRequest
 from stages.results import ComparedPair, CompareResult
+from stages.workflows.compare_notes import notes_of_methods, notes_of_place
 from stages.workflows.compared_runs import (
     Contender,
     Place,
@@ -27,7 +28,7 @@ from stages.workflows.compared_runs import (
     units_difference,
 )
 
-__all__ = ["compare"]
+__all__ = ["compare", "compare_cells"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,12 @@ def compare(request: CompareRequest, on_progress: OnProgress) -> CompareResult:
                 f"Left out: {place.text}: of what is compared, {_names(contenders, place)} alone is scored there"
             )
             continue
+        notes += notes_of_place(place, [one.cell for one in scored])
+        notes += [
+            f"Left out: {place.text}: {_seeds_text(seeds)} of {one.contender.name}, not scored there"
+            for one in scored
+            if (seeds := one.contender.unscored_seeds(one.cell))
+        ]
         pairs += _pairs(place, scored, request.metric, notes)
         scores[place] = {
             one.contender.name: mean_score(one.units.labels, one.units.hits, request.metric) for one in scored
@@ -74,13 +81,41 @@ def compare(request: CompareRequest, on_progress: OnProgress) -> CompareResult:
             "nothing to compare: expected two methods with a train dataset, a test dataset and a seed in common, found "
             f"none{reasons}"
         )
-    adjusted = holm([pair.difference.p for pair in pairs])
     return CompareResult(
-        tuple(replace(pair, p_holm=float(p)) for pair, p in zip(pairs, adjusted, strict=True)),
+        _corrected(pairs),
         request.metric,
         _ranking(contenders, scores),
-        tuple(dict.fromkeys([*notes, *_stated(contenders)])),
+        tuple(dict.fromkeys([*notes, *notes_of_methods(contenders)])),
     )
+
+
+def compare_cells(groups: Sequence[Group], metric: str) -> tuple[tuple[ComparedPair, ...], tuple[str, ...]]:
+    """Compare every two methods of a report in every cell that both have, under the names that the report has for them.
+
+    Parameters
+    ----------
+    groups : on one encoder, each with a name of its own
+    metric : `uar` or `accuracy`
+
+    Returns
+    -------
+    pairs : corrected by Holm's method for all of them; scores of other rows of a dataset are in other cells, and are
+        not compared
+    notes : what was left out
+    """
+    contenders = [Contender(group.method, group) for group in groups]
+    pairs: list[ComparedPair] = []
+    notes: list[str] = []
+    for test in sorted({cell.test for contender in contenders for cell in contender.cells}):
+        of_test = [replace(contender, test=test) for contender in contenders]
+        for place in _places(of_test, "method"):
+            pairs += _pairs(place, _scored_in(place, of_test), metric, notes)
+    return _corrected(pairs), tuple(dict.fromkeys(notes))
+
+
+def _corrected(pairs: Sequence[ComparedPair]) -> tuple[ComparedPair, ...]:
+    adjusted = holm([pair.difference.p for pair in pairs])
+    return tuple(replace(pair, p_holm=float(p)) for pair, p in zip(pairs, adjusted, strict=True))
 
 
 def _require_two(contenders: Sequence[Contender]) -> None:
@@ -96,11 +131,18 @@ def _require_two(contenders: Sequence[Contender]) -> None:
 
 
 def _places(contenders: Sequence[Contender], by: str) -> list[Place]:
-    """Where something was scored: of trained methods, if there are any, since others are scored there, too."""
-    trained = [contender for contender in contenders if contender.is_trained] or contenders
-    return sorted(
-        {Place.of(cell, "" if by == "train" else cell.train) for contender in trained for cell in contender.cells}
+    """Where something was scored. Where a trained method was, others are compared with it, under its train dataset."""
+    trained, others = (
+        {
+            Place.of(cell, "" if by == "train" else cell.train)
+            for contender in contenders
+            if contender.is_trained is is_trained
+            for cell in contender.cells
+        }
+        for is_trained in (True, False)
     )
+    with_trained = {place._replace(train="") for place in trained}
+    return sorted(trained | {place for place in others if place._replace(train="") not in with_trained})
 
 
 def _names(contenders: Sequence[Contender], place: Place) -> str:
@@ -126,10 +168,20 @@ def _scored_in(place: Place, contenders: Sequence[Contender]) -> list[_Scored]:
             raise MismatchError(
                 f"{place.text}: expected all methods on the same rows, found {first.contender.name} on "
                 f"{first.cell.test} with {len(first.units.ids):,} units, and {other.contender.name} on "
-                f"{other.cell.test} with {len(other.units.ids):,}{problem and ': '}{problem}. Extract the dataset from "
-                "one table for both and evaluate them again, or name other datasets with --dataset"
+                f"{other.cell.test} with {len(other.units.ids):,}{problem and ': '}{problem}. {_advice(first, other)}, "
+                "or name other datasets with --dataset"
             )
     return scored
+
+
+def _advice(first: _Scored, other: _Scored) -> str:
+    if first.cell.classes != other.cell.classes:
+        n_first, n_other = len(first.cell.classes), len(other.cell.classes)
+        return (
+            f"{first.contender.name} predicts {n_first} expressions and {other.contender.name} {n_other}, and rows of "
+            "others are left out: train both with the same `classes`"
+        )
+    return "Extract the dataset from one table for both and evaluate them again"
 
 
 def _pairs(place: Place, scored: Sequence[_Scored], metric: str, notes: list[str]) -> list[ComparedPair]:
@@ -138,7 +190,11 @@ def _pairs(place: Place, scored: Sequence[_Scored], metric: str, notes: list[str
         hits, seeds = _hits(first, second, place, notes)
         if not seeds:
             continue
-        difference = paired_difference(hits, metric, _rng(place, first, second, metric))
+        try:
+            difference = paired_difference(hits, metric, _rng(place, first, second, metric))
+        except InputError as error:
+            notes.append(f"Left out: {place.text}: {error}")
+            continue
         pairs.append(
             ComparedPair(
                 first=first.contender.name,
@@ -166,11 +222,15 @@ def _hits(first: _Scored, second: _Scored, place: Place, notes: list[str]) -> tu
         if others := sorted(set(one.units.seeds) - set(seeds)):
             other = second if one is first else first
             notes.append(
-                f"Left out: {place.text}: seed{'' if len(others) == 1 else 's'} {', '.join(map(str, others))} of "
-                f"{one.contender.name}, which {other.contender.name} does not have"
+                f"Left out: {place.text}: {_seeds_text(others)} of {one.contender.name}, which "
+                f"{other.contender.name} does not have"
             )
     sides = [one.units.of_seeds(seeds) if one in random else one.units.hits[:1] for one in (first, second)]
     return PairedHits(first.units.labels, sides[0], sides[1], first.units.groups), seeds
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    return f"seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
 
 
 def _rng(place: Place, first: _Scored, second: _Scored, metric: str) -> np.random.Generator:
@@ -190,18 +250,3 @@ def _ranking(contenders: Sequence[Contender], scores: dict[Place, dict[str, floa
         return None
     means = np.array([np.mean(rows, axis=0) for rows in by_dataset.values()])
     return rank_methods(names, means, np.random.default_rng(0))
-
-
-def _stated(contenders: Sequence[Contender]) -> list[str]:
-    """What must be stated with the differences: other encoders, other classes, stand-ins."""
-    noted: dict[str, list[str]] = {}
-    for contender in contenders:
-        noted.setdefault(contender.group.note, []).append(contender.name)
-    notes = [f"{', '.join(names)}: {note}" for note, names in noted.items() if note]
-    encoders = list(dict.fromkeys(contender.group.source for contender in contenders))
-    if len(encoders) > 1:
-        notes.append(
-            f"The methods read different inputs ({', '.join(encoders)}): a difference is one of method and input "
-            "together. The test images are the same"
-        )
-    return [*notes, *distinction_notes([run for contender in contenders for run in contender.group.runs])]

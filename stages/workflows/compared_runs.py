@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from pipeline.records import Scores
 from pipeline.records.predictions import Predictions, read_predictions
 from pipeline.report.cells import Cell
 from pipeline.report.groups import Group, group_runs
-from pipeline.report.runs import Kind, ReportRun, ReportScore, select_scores
+from pipeline.report.runs import Kind, ReportRun, ReportScore, select_scores, shortened_list
 from stages.errors import StageError
 from stages.remedies import command_line
 from stages.workspace import heads_below, scores_path
@@ -77,11 +77,13 @@ class Contender:
     name : as messages have it
     group : its runs
     train : the only dataset whose heads are meant; empty for all
+    test : the only set of test rows that is meant; empty for all
     """
 
     name: str
     group: Group
     train: str = ""
+    test: str = ""
 
     @property
     def is_random(self) -> bool:
@@ -96,7 +98,8 @@ class Contender:
     @property
     def cells(self) -> list[Cell]:
         """Its scores by train and test dataset."""
-        return [cell for cell in self.group.cells.values() if self.train in ("", cell.train)]
+        cells = self.group.cells.values()
+        return [cell for cell in cells if self.train in ("", cell.train) and self.test in ("", cell.test)]
 
     def cells_in(self, place: Place) -> list[Cell]:
         """Its scores in a place: one, or several where they are of several sets of rows.
@@ -109,6 +112,13 @@ class Contender:
             for cell in self.cells
             if (is_fixed or cell.train == place.train) and Place.of(cell, place.train) == place
         ]
+
+    def unscored_seeds(self, cell: Cell) -> list[int]:
+        """Seeds of scored runs that were trained as those of a cell, and have no score in it."""
+        if not self.is_random:
+            return []
+        trained = {run.seed for run in self.group.runs if run.scores and run.trained_on == cell.train}
+        return sorted(trained - set(cell.by_seed))
 
     def units(self, cell: Cell) -> ScoredUnits:
         """What its heads have right in a cell, of every seed.
@@ -153,7 +163,7 @@ def read_runs(folders: Sequence[Path], datasets: Sequence[str]) -> tuple[list[Re
     StageError
         If a folder has no run, or none was scored.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for folder in folders:
         if not (below := heads_below(folder, RUN)):
             raise StageError(
@@ -161,9 +171,10 @@ def read_runs(folders: Sequence[Path], datasets: Sequence[str]) -> tuple[list[Re
                 remedy=[("train", {"method": "METHOD", "dataset": "DATASET"})],
                 purpose="first",
             )
-        found.update(dict.fromkeys(below))
+        for path in below:
+            found.setdefault(path.resolve(), path)
     remedy = {"runs": tuple(map(str, folders)), **({"datasets": tuple(datasets)} if datasets else {})}
-    selection = select_scores(map(_read_run, found), command_line("evaluate", remedy))
+    selection = select_scores(map(_read_run, found.values()), command_line("evaluate", remedy))
     runs = [
         replace(run, scores=tuple(score for score in run.scores if not datasets or score.dataset in datasets))
         for run in selection.runs
@@ -171,7 +182,16 @@ def read_runs(folders: Sequence[Path], datasets: Sequence[str]) -> tuple[list[Re
     if not any(run.scores for run in runs):
         where = f" on {', '.join(datasets)}" if datasets else ""
         raise StageError(f"expected scores{where} of the runs, found none", remedy=[("evaluate", remedy)])
-    return runs, list(selection.left_out)
+    return runs, [*selection.left_out, *_without_scores(runs, datasets, remedy)]
+
+
+def _without_scores(runs: Sequence[ReportRun], datasets: Sequence[str], remedy: Mapping[str, Any]) -> Iterator[str]:
+    if unscored := [run.label for run in runs if not run.scores]:
+        where = f" on {', '.join(datasets)}" if datasets else ""
+        yield (
+            f"Left out: {len(unscored):,} run{'' if len(unscored) == 1 else 's'} without scores{where}: "
+            f"{shortened_list(unscored)}. To score them: {command_line('evaluate', remedy)}"
+        )
 
 
 def _read_run(folder: Path) -> ReportRun:

@@ -20,6 +20,7 @@ from stages.params import load_params
 from stages.requests import EvaluateRequest
 from stages.results import EvaluateResult, RunScores
 from stages.workflows.audit_records import AuditRecords
+from stages.workflows.opened_stores import OpenedStores
 from stages.workflows.predictions import Scored, has_predictions
 from stages.workflows.scorer import Scorer
 from stages.workflows.scores_file import kept_scores, read_scores, write_scores
@@ -42,7 +43,8 @@ def evaluate(request: EvaluateRequest, _on_progress: OnProgress) -> EvaluateResu
     writes = not request.dry_run and split == params.protocol.test_split
     folders = runs_below(request.runs)
     audits = AuditRecords(request.audits, request.tables)
-    scorer = Scorer(request.features, params, request.device, exclude_overlap=request.exclude_overlap, audits=audits)
+    stores = OpenedStores(request.features)
+    scorer = Scorer(stores, params, request.device, exclude_overlap=request.exclude_overlap, audits=audits)
     scored = tuple(
         _score_run(folder, scorer, audits, datasets, split, writes=writes, prune=request.prune) for folder in folders
     )

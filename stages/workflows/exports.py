@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cache import Store
     from pipeline.datasets.facts import DatasetFacts
 
-__all__ = ["export_form", "export_store"]
+__all__ = ["ExportSelection", "export_form", "export_store"]
 
 
 def export_form(rejected: Literal["keep", "drop"], dtype: Literal["stored", "float32"], plain_list: bool) -> ExportForm:
@@ -28,14 +28,31 @@ def export_form(rejected: Literal["keep", "drop"], dtype: Literal["stored", "flo
     return ExportForm(rejected, None if dtype == "stored" else dtype, plain_list)
 
 
+@dataclass(frozen=True)
+class ExportSelection:
+    """What of a store is exported; by default every row with all columns and its plain pooled feature.
+
+    Parameters
+    ----------
+    where : condition on columns
+    columns : those that are written
+    feature, view : which features
+    """
+
+    where: str | None = None
+    columns: Sequence[str] | None = None
+    feature: str = "pooled"
+    view: int = 0
+
+
+_ALL = ExportSelection()
+
+
 def export_store(
     store: AnyPath,
     output: Path,
+    selected: ExportSelection = _ALL,
     *,
-    where: str | None = None,
-    columns: Sequence[str] | None = None,
-    feature: str = "pooled",
-    view: int = 0,
     form: ExportForm = AS_STORED,
     croissant: bool = False,
 ) -> ExportResult:
@@ -44,8 +61,7 @@ def export_store(
     Parameters
     ----------
     output : .parquet, .npy or .safetensors
-    where, columns : condition on columns, and which of them are written; by default all rows and columns
-    feature, view : which features
+    selected : which rows, columns and features
     form : what becomes of rows without a feature, the dtype, the kind of list
     croissant : also a description in Croissant beside a .parquet, as `index` writes one of a table
 
@@ -59,7 +75,7 @@ def export_store(
     if croissant and output.suffix != ".parquet":
         raise StageError(f"--croissant describes a .parquet: expected such an --output, found {output}")
     opened = open_store(store)
-    selection = opened.select(where, columns=columns, output=feature, view=view)
+    selection = opened.select(selected.where, columns=selected.columns, output=selected.feature, view=selected.view)
     result = ExportResult.of(selection.export(output, form=form), selection, form)
     return replace(result, files=(*result.files, _describe(opened, result, form))) if croissant else result
 

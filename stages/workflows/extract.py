@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,8 @@ def _encoded_shards(
     plan: ExtractPlan, shard_encoder: ShardEncoder, tasks: ShardTasks, on_progress: OnProgress
 ) -> Iterator[ShardRecord]:
     request, n_images = plan.request, tasks.n_images
+    if plan.table.info.unit == "clip":
+        on_progress = _of_frames(on_progress)
     if not n_images or not _is_distributed(request):
         yield from shard_encoder.encode(tasks, n_images, on_progress)
         return
@@ -207,6 +210,11 @@ def _encoded_shards(
 
     with open_cluster(request.workers, request.scheduler) as cluster:
         yield from cluster.encode(shard_encoder.encoding, tasks, n_images, on_progress)
+
+
+def _of_frames(on_progress: OnProgress) -> OnProgress:
+    """The images of clips are called what they are."""
+    return lambda step: on_progress(replace(step, what="frames") if step.what == "images" else step)
 
 
 def _add_to(alike: AlikeRejects, record: ShardRecord, n_encoded: int, plan: ExtractPlan) -> None:

@@ -109,20 +109,21 @@ class StoreFolds:
 
 
 class FoldSources:
-    """Units in the splits of folds, each fold made once however many heads are scored on it."""
+    """Units of stores in their splits, or in those of folds: each made once, however many heads are of it."""
 
     def __init__(self) -> None:
         self._folds: dict[tuple[str, str], StoreFolds] = {}
         self._units: dict[tuple[str, str, str, str], StoredUnits] = {}
 
-    def of(self, store: Store, fold: FoldRecord | None) -> StoredUnits:
+    def folds_of(self, store: Store) -> StoreFolds:
+        """The folds of a store."""
+        return self._folds.setdefault((str(store.path), store.key), StoreFolds(store))
+
+    def of(self, store: Store, fold: Fold | FoldRecord | None) -> StoredUnits:
         """The units of a store in the splits of a fold: see `StoreFolds.units_of`."""
-        if fold is None:
-            return unit_source(store)
-        path = (str(store.path), store.key)
-        if (name := (*path, fold.name, fold.source)) not in self._units:
-            folds = self._folds.setdefault(path, StoreFolds(store))
-            self._units[name] = folds.units_of(fold)
+        of_fold = (fold.name, fold.source) if fold else ("", "")
+        if (name := (str(store.path), store.key, *of_fold)) not in self._units:
+            self._units[name] = self.folds_of(store).units_of(fold)
         return self._units[name]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from cache.atomic import write_bytes
@@ -13,9 +14,12 @@ from pipeline.progress import OnProgress
 from stages.errors import StageError
 from stages.requests import InitRequest
 from stages.results import InitResult, ProjectFile
+from stages.workflows.git_ignored import missing_patterns
 from stages.workflows.project_files import VERSIONS, Project, versions_text
 
 __all__ = ["init"]
+
+_IGNORED = Path(".gitignore")
 
 
 def init(request: InitRequest, _on_progress: OnProgress) -> InitResult:
@@ -44,7 +48,14 @@ def init(request: InitRequest, _on_progress: OnProgress) -> InitResult:
                 write_bytes(folder / file.path, file.text.encode())
         if git == "made":
             _call_git("init", "--quiet", str(folder))
-    return InitResult(folder, states, git, has_dvc=_has_dvc(), dry_run=request.dry_run)
+    not_ignored = _not_ignored(folder, texts) if git != "none" else ()
+    return InitResult(folder, states, git, _has_dvc(), request.dry_run, not_ignored)
+
+
+def _not_ignored(folder: Path, texts: Mapping[Path, str]) -> tuple[str, ...]:
+    """The patterns of .gitignore that the one of the user, which is kept, lacks."""
+    path = folder / _IGNORED
+    return missing_patterns(texts[_IGNORED], path.read_text("utf-8", "replace")) if path.is_file() else ()
 
 
 def _state(folder: Path, path: Path, text: str) -> ProjectFile:

@@ -6,14 +6,12 @@ torch comes with the heads, when one of these functions is called.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from cache import Store
-from cache.features_root import find_store
 from cache.places import AnyPath
 from pipeline.audit.known_orders import KNOWN_ORDERS
 from pipeline.audit.label_order import LabelOrderFinding, find_label_order
@@ -22,6 +20,7 @@ from pipeline.footnotes import MOSTLY_SEEN
 from pipeline.predict.saved import SavedHead
 from pipeline.tables.samples import SPLITS, SampleTable, TableInfo
 from pipeline.text_features import TextFeatures
+from stages.workflows.opened_stores import OpenedStores
 from stages.workflows.overlap import OverlapFinder
 from stages.workflows.row_identity import split_rows
 from stages.workflows.unit_source import StoredClips, StoredUnits, unit_source
@@ -56,9 +55,7 @@ def label_order_of(
         return _not_judged(f"the head was trained on {named}, and has learned the order of its labels")
     units = unit_source(store)
     rows = split_rows(units, None)
-    overlap = OverlapFinder(features, cache(lambda encoder, dataset: find_store(features, encoder, dataset))).find(
-        head, table.info.dataset, rows
-    )
+    overlap = OverlapFinder(OpenedStores(features)).find(head, table.info.dataset, rows)
     known = np.zeros(len(rows), bool) if isinstance(overlap, str) else overlap.dataset
     if known.mean() >= MOSTLY_SEEN:
         return _not_judged(

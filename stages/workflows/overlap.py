@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from cache import Store
 from cache.errors import CacheError
-from cache.places import AnyPath
 from pipeline.predict.saved import SavedHead
 from stages.errors import StageError
 from stages.remedies import as_commands, command_line, encoder_written
 from stages.workflows.audit_records import AuditRecords
-from stages.workflows.folds import FoldSources
+from stages.workflows.opened_stores import OpenedStores
 from stages.workflows.row_identity import HeadRows, HeadRowsFinder, SplitRows, head_rows_digest
 from stages.workflows.unit_source import StoredUnits
 
@@ -72,22 +70,14 @@ class OverlapFinder:
 
     Parameters
     ----------
-    features : root of the stores
-    store_of : opens the store of an encoder's folder and a dataset
+    stores : those that heads were trained on are searched among them
     audits : what audits found; by default bytes alone are compared
-    folds : units in the splits of folds
     """
 
-    def __init__(
-        self,
-        features: AnyPath,
-        store_of: Callable[[str, str], Store],
-        audits: AuditRecords | None = None,
-        folds: FoldSources | None = None,
-    ) -> None:
-        self.features, self._store_of, self._audits = features, store_of, audits or AuditRecords(None)
+    def __init__(self, stores: OpenedStores, audits: AuditRecords | None = None) -> None:
+        self._stores, self._audits = stores, audits or AuditRecords(None)
         self._overlaps: dict[tuple[int, int, str, str], Overlap] = {}
-        self._head_rows = HeadRowsFinder(features, folds)
+        self._head_rows = HeadRowsFinder(stores)
 
     def find(self, run: SavedHead, dataset: str, rows: SplitRows) -> Overlap | str:
         """Which of the rows of `dataset` the head knows; a text says why that could not be checked."""
@@ -120,11 +110,11 @@ class OverlapFinder:
         encoder, dataset = run.record.encoder, run.record.dataset
         try:
             with encoder_written(encoder, run.record.encoder_named):
-                store = self._store_of(encoder, dataset)
+                store = self._stores.store(encoder, dataset)
         except CacheError as error:
             return as_commands(error)
         changed = "train and validation rows or labels" if store.key == run.record.key else "images or features"
-        train = command_line("train", {**_training_again(run), "features": self.features})
+        train = command_line("train", {**_training_again(run), "features": self._stores.features})
         return f"{store.path} has other {changed} now than they were trained on. Train them again: `{train}`"
 
 

@@ -9,16 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cache.atomic import write_bytes
 from cache.csv_cells import write_csv
 from pipeline.errors import ConfigError
-from pipeline.progress import silent
 from pipeline.report.paper.latex import latex_figure, preview
 from pipeline.report.paper.tables import latex_tables
 from pipeline.report.paper.train_test import Differences, by_encoder
+from pipeline.report.runs import NO_TRAINING
 from stages.names import FIGURES
-from stages.requests import CompareRequest, ReportRequest
-from stages.workflows.paper_sources import FeatureReader, confidences_of
+from stages.remedies import command_line
+from stages.requests import ReportRequest
+from stages.workflows.paper_sources import FeatureReader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.report.groups import Group
     from pipeline.report.paper.style import PaperFigure
 
-__all__ = ["LATEX", "PAPER_FIGURES", "paper_files", "require_figures", "write_files"]
+__all__ = ["LATEX", "PAPER_FIGURES", "paper_files", "require_figures"]
 
 LATEX, PAPER_FIGURES = "latex", "figures"  # folders below that of the report
 _PREVIEW = "preview.tex"
@@ -46,50 +46,51 @@ def paper_files(groups: Sequence[Group], request: ReportRequest) -> tuple[dict[P
     files: dict[Path, bytes] = {}
     notes: list[str] = []
     if request.latex:
-        files |= _latex_files(groups, request)
+        files, notes = _latex_files(groups, request)
     if request.figures and not request.dry_run:
-        figures, notes = _figures(groups, request)
+        figures, of_figures = _figures(groups, request)
+        notes += of_figures
         files |= {path: data for figure in figures for path, data in _files_of(figure, request.reports).items()}
     return files, [*notes, *_outdated(files)]
 
 
-def write_files(files: Mapping[Path, bytes]) -> None:
-    """Write every file."""
-    for path, data in files.items():
-        write_bytes(path, data)
-
-
-def _latex_files(groups: Sequence[Group], request: ReportRequest) -> dict[Path, bytes]:
+def _latex_files(groups: Sequence[Group], request: ReportRequest) -> tuple[dict[Path, bytes], list[str]]:
     folder = request.reports / LATEX
-    differences = partial(_differences, groups) if request.significance else None
+    notes: dict[str, None] = {}
+    differences = partial(_differences, groups, notes) if request.significance else None
     tables = latex_tables(groups, request.uncertainty, differences)
     files = {folder / f"{table.name}.tex": table.as_latex().encode() for table in tables}
-    return {**files, folder / _PREVIEW: preview([table.name for table in tables]).encode()} if files else {}
+    if files:
+        files[folder / _PREVIEW] = preview([table.name for table in tables]).encode()
+    return files, [f"Significance: {note}" for note in notes]
 
 
-def _differences(groups: Sequence[Group], encoder: str, metric: str) -> Differences:
-    """Whether `compare` sees a difference, of every two methods on an encoder in every place."""
-    from stages.workflows.compare import compare  # late: it brings scipy
+def _differences(groups: Sequence[Group], notes: dict[str, None], encoder: str, metric: str) -> Differences:
+    """Whether a difference can be seen, of every two methods on an encoder in every cell; notes on what is left out."""
+    from stages.workflows.compare import compare_cells  # late: it brings scipy
 
-    members = by_encoder(groups)[encoder]
-    if len(members) < 2:
-        return {}
-    folders = tuple(Path(run.label) for group in members for run in group.runs)
-    compared = compare(CompareRequest(folders, metric="uar" if metric == "uar" else "accuracy"), silent)
+    pairs, left_out = compare_cells(by_encoder(groups)[encoder], metric)
+    notes |= dict.fromkeys(left_out)
     return {
-        (pair.trained_on, pair.dataset, frozenset({pair.first, pair.second})): pair.is_significant
-        for pair in compared.pairs
+        (pair.trained_on or NO_TRAINING, pair.dataset, frozenset({pair.first, pair.second})): pair.is_significant
+        for pair in pairs
     }
 
 
 def _figures(groups: Sequence[Group], request: ReportRequest) -> tuple[list[PaperFigure], list[str]]:
     # late: it brings matplotlib, an extra
-    from pipeline.report.paper.figures import OF_SINGLE_HEADS, Sources, grid_variants, paper_figures
+    from pipeline.report.paper.figures import OF_SINGLE_HEADS, grid_variants, paper_figures, without_grid_variants
+    from pipeline.report.paper.reliability import without_reliability
 
     names = dict.fromkeys(FIGURES if "all" in request.figures else request.figures)
     features = FeatureReader(request.features)
-    figures = paper_figures(groups, names, Sources(confidences_of, features.read))
+    figures = paper_figures(groups, names, features.read)
     notes = list(features.notes)
+    if "reliability" in names and (absent := without_reliability(without_grid_variants(groups))):
+        notes.append(
+            f"No figure of reliability of {_listed(absent)}: the predictions that these scores are of are not here. To "
+            f"make them: `{command_line('evaluate', {'runs': (str(request.runs),)})}`"
+        )
     if (variants := grid_variants(groups)) and OF_SINGLE_HEADS & names.keys():
         folder = Path(variants[0].runs[0].label).parent
         notes.append(
@@ -118,6 +119,11 @@ def _outdated(files: Mapping[Path, bytes]) -> list[str]:
     for folder in dict.fromkeys(path.parent for path in files):
         kinds = {path.suffix for path in files if path.parent == folder}
         if others := sorted(path.name for path in folder.glob("*") if path.suffix in kinds and path not in files):
-            names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-            notes.append(f"In {folder} are files that are not of this report: {names}. Delete what is not needed")
+            notes.append(
+                f"In {folder} are files that are not of this report: {_listed(others)}. Delete what is not needed"
+            )
     return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,4 +1,4 @@
-"""What figures of a paper need of single units: their predictions, and their features before and after a head."""
+"""What figures of a paper need of single units: their features before and after a head."""
 
 from __future__ import annotations
 
@@ -9,38 +9,22 @@ import numpy as np
 import numpy.typing as npt
 
 from cache import Store
-from cache.features_root import find_store
 from cache.places import AnyPath
 from pipeline.predict.saved import SavedHead, read_saved
+from pipeline.records.predictions import Predictions
 from pipeline.records.run import OwnRun
 from pipeline.report import ReportRun
 from stages.errors import StageError
-from stages.workflows.folds import FoldSources
+from stages.workflows.opened_stores import OpenedStores
 from stages.workflows.predictions import predictions_of
 
 if TYPE_CHECKING:
     from pipeline.report.paper.projection import FeaturePair
-    from pipeline.report.paper.reliability import Confidences
     from pipeline.report.runs import ReportScore
 
-__all__ = ["FeatureReader", "confidences_of"]
+__all__ = ["FeatureReader"]
 
 _SEED = 0  # of which units are drawn
-
-
-def confidences_of(run: ReportRun, score: ReportScore) -> Confidences:
-    """The calibrated probability of each prediction, and whether it is right.
-
-    Raises
-    ------
-    StageError
-        If the predictions of the score are not there; it names the command that makes them.
-    """
-    from pipeline.report.paper.reliability import Confidences  # late: it brings matplotlib, an extra
-
-    _, predictions = predictions_of(Path(run.label), score.dataset, score.split, without_overlap=score.without_overlap)
-    probabilities = predictions.scored["probability"].to_numpy()
-    return Confidences(probabilities, predictions.predicted == predictions.labels)
 
 
 class FeatureReader:
@@ -52,10 +36,8 @@ class FeatureReader:
     """
 
     def __init__(self, features: AnyPath) -> None:
-        self.features = features
         self.notes: dict[str, None] = {}
-        self._folds = FoldSources()
-        self._stores: dict[tuple[str, str], Store] = {}
+        self._stores = OpenedStores(features)
 
     def read(self, run: ReportRun, score: ReportScore, most: int) -> FeaturePair | None:
         """The features of at most `most` units, drawn with a fixed seed; None of a head that makes none of its own.
@@ -72,22 +54,22 @@ class FeatureReader:
         if reason := _why_not(saved, store):
             self.notes[f"No figure of the features of {run.name} on {score.test}: {reason}"] = None
             return None
-        units = self._folds.of(store, score.fold)
-        labels = units.labels(score.split)
-        rows = _drawn(np.flatnonzero(np.isin(labels, saved.classes)), most)
+        units = self._stores.units.of(store, score.fold)
+        ids, labels = units.ids(score.split), units.labels(score.split)
+        known = np.isin(labels, saved.classes)
+        if score.without_overlap:
+            known &= np.isin(ids, _predictions(run, score).ids)
+        rows = _drawn(np.flatnonzero(known), most)
         head = saved.build()
         head.require(units)
         of_head = head.represent_units(units, score.split, rows)
         if of_head is None:
             return None
         stored = np.asarray(units.features(score.split)[rows])
-        return FeaturePair(units.ids(score.split)[rows], labels[rows], stored, of_head)
+        return FeaturePair(ids[rows], labels[rows], stored, of_head)
 
     def _store(self, run: ReportRun, score: ReportScore) -> Store:
-        names = (run.encoder, score.dataset)
-        if names not in self._stores:
-            self._stores[names] = find_store(self.features, *names)
-        store = self._stores[names]
+        store = self._stores.store(run.encoder, score.dataset)
         if store.key != score.store_key:
             raise StageError(
                 f"{store.path}: expected the features that {run.label} was scored on, of key "
@@ -96,6 +78,11 @@ class FeatureReader:
                 purpose="to score the features of now",
             )
         return store
+
+
+def _predictions(run: ReportRun, score: ReportScore) -> Predictions:
+    _, predictions = predictions_of(Path(run.label), score.dataset, score.split, without_overlap=score.without_overlap)
+    return predictions
 
 
 def _why_not(saved: SavedHead, store: Store) -> str:

@@ -16,7 +16,15 @@ from pipeline.errors import InputError
 from pipeline.learning.evaluation import Evaluation
 from pipeline.predict.saved import SavedHead, read_saved
 from pipeline.records import Score
-from pipeline.records.predictions import EXCLUDED, OTHER_LABEL, REJECTED, SCORED, Predictions, read_predictions
+from pipeline.records.predictions import (
+    EXCLUDED,
+    OTHER_LABEL,
+    REJECTED,
+    SCORED,
+    Predictions,
+    read_predictions,
+    require_predictions,
+)
 from stages.errors import StageError
 from stages.workflows.scored_split import ScoredSplit
 from stages.workflows.scores_file import kept_scores, read_scores
@@ -80,7 +88,7 @@ def _columns(store: Store, rows: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[
 def has_predictions(path: Path, score: Score) -> bool:
     """Whether the predictions of a score in the scores.json at `path` are there, as they were."""
     try:
-        read_predictions(path.parent / score.predictions_file, score)
+        require_predictions(path.parent / score.predictions_file, score)
     except InputError:
         return False
     return True

@@ -13,16 +13,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
-from pipeline.datasets.drawn import GENERATOR_VERSION
+from pipeline.datasets.drawn import GENERATOR_VERSION, SAMPLES
 from pipeline.datasets.layouts import LAYOUTS
 from pipeline.datasets.published import facts_of
+from pipeline.suggestions import did_you_mean
 from stages.errors import ParamsError
 from stages.params import DatasetParams, Params, parse_params
 from stages.requests import InitRequest
 from stages.requests.projects import Role
+from stages.workflows.git_ignored import gitignore_text
 from stages.workflows.tables import is_drawn
 
 __all__ = ["VERSIONS", "Project", "version_changes", "versions_text"]
@@ -40,12 +41,12 @@ class Project:
 
     Parameters
     ----------
-    name : of its folder
+    folder : of the project, absolute
     datasets : how each is read; roots are relative to the project, or absolute
     roles : dataset -> train, test or both
     """
 
-    name: str
+    folder: Path
     datasets: Mapping[str, DatasetParams]
     roles: Mapping[str, Role]
 
@@ -58,13 +59,12 @@ class Project:
         ParamsError
             If a dataset is neither a layout nor has one, or none is trained on.
         """
-        name = request.folder.absolute().resolve().name
         datasets = {dataset: _dataset(dataset, request) for dataset in request.datasets or _STYLES}
         roles: dict[str, Role] = {dataset: request.roles.get(dataset, "both") for dataset in datasets}
         for role, of in {"train": "trained on", "test": "tested on"}.items():
             if not _with_role(roles, role):
                 raise ParamsError(f"expected a dataset that is {of}, found roles {dict(roles)}")
-        return cls(name, datasets, roles)
+        return cls(request.folder.resolve(), datasets, roles)
 
     def files(self, *, in_git: bool) -> dict[Path, str]:
         """Path below the project -> content.
@@ -80,8 +80,8 @@ class Project:
             Path(".dvc/config"): _shipped("dvc-config") + ("" if in_git else "    no_scm = true\n"),
             Path(".dvc/.gitignore"): _DVC_IGNORED,
             Path(".dvcignore"): _shipped("dvcignore"),
-            Path(".gitignore"): _shipped("gitignore"),
-            Path("README.md"): self._readme(),
+            Path(".gitignore"): gitignore_text(_shipped("gitignore"), self.folder, self._roots),
+            Path("README.md"): self._readme(in_git=in_git),
         }
         parse_params(yaml.safe_load(texts[Path("params.yaml")]), "params.yaml")
         return texts
@@ -108,8 +108,12 @@ class Project:
         graph = _shipped("graph.yaml")
         return graph if self.samples else _without_stage(graph, "draw")
 
-    def _readme(self) -> str:
-        return _rendered("README.md.j2", name=self.name, missing=dict(self._access()))
+    def _readme(self, *, in_git: bool) -> str:
+        return _rendered("README.md.j2", name=self.folder.name, in_git=in_git, missing=dict(self._access()))
+
+    @property
+    def _roots(self) -> list[str]:
+        return [source.root for source in self.datasets.values()]
 
     def _access(self) -> Iterator[tuple[str, str]]:
         """Where each dataset that is not drawn is expected, and how it is got."""
@@ -121,6 +125,13 @@ class Project:
 
 def _dataset(name: str, request: InitRequest) -> DatasetParams:
     layout, root = request.layouts.get(name), request.roots.get(name)
+    if layout is None and name not in LAYOUTS and name not in SAMPLES:
+        raise ParamsError(
+            f"dataset {name!r:.100}: expected the layout of its files, since its name is none: name one with --layout "
+            f"{name:.100}=LAYOUT. {did_you_mean(name, [*SAMPLES, *LAYOUTS], '')}".rstrip(),
+            remedy=[("datasets", {})],
+            purpose="for the layouts",
+        )
     source = Params().dataset(name, layout, root or f"data/{name}")
     if is_drawn(name, source) and root is None:
         return _drawn(name)
@@ -169,6 +180,8 @@ def _shipped(name: str) -> str:
 
 
 def _rendered(template: str, **values: Any) -> str:
+    import jinja2  # late: only `init` writes files
+
     environment = jinja2.Environment(  # no page of HTML: nothing is escaped
         loader=jinja2.PackageLoader("stages", "project"), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )

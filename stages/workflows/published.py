@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import suppress
 from functools import cache
 
-from cache.errors import CacheError
-from cache.places import AnyPath
-from cache.texts import TextStore
 from pipeline.learning.options import MethodConfig
 from pipeline.prompts import templates
 from pipeline.published import published_claims
@@ -16,7 +12,7 @@ from pipeline.report.published import Target
 from stages.params import parse_method
 from stages.recipes import load_recipe
 
-__all__ = ["known_texts", "targets_of"]
+__all__ = ["targets_of"]
 
 
 def targets_of(methods: Collection[str], datasets: Collection[str]) -> list[Target]:
@@ -41,15 +37,3 @@ def _settings(
     options.pop("pretrained", None)
     prompts = templates(known.extract["prompts"]) if "prompts" in known.extract else ()
     return parse_method(method, options), int(known.extract.get("pixel_size", 0)), prompts
-
-
-def known_texts(features: AnyPath, encoders: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Text key -> templates, of the text vectors of some encoders that are here and can be read."""
-    texts = {}
-    for encoder in encoders:
-        folder = features / encoder / "text"
-        for name in sorted(path.name for path in folder.glob("*.npz")) if folder.is_dir() else ():
-            with suppress(CacheError):
-                store = TextStore.read(folder / name)
-                texts[store.key] = store.templates
-    return texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections import Counter
@@ -13,13 +14,9 @@ from typing import TYPE_CHECKING
 
 from cache import Store
 from cache.atomic import write_bytes
-from cache.backends import BACKENDS
 from cache.csv_cells import write_csv
-from cache.features_root import find_store, store_path
 from cache.places import AnyPath
 from cache.places.links import require_inside
-from cache.store import store_exists
-from cache.writing.unfinished import unfinished
 from pipeline.footnotes import DatasetFinding
 from pipeline.predict.head_folder import HISTORY, RUN, WEIGHTS
 from pipeline.predict.saved import read_saved
@@ -28,7 +25,7 @@ from pipeline.records import Scores, StoreSummary, read_history, read_run
 from pipeline.records.predictions import read_predictions
 from pipeline.records.run import train_again
 from pipeline.records.store_summary import summary_of
-from pipeline.report import Report, ReportRun, build_report
+from pipeline.report import Report, ReportContext, ReportRun, build_report
 from pipeline.report.reliability import reliability_of
 from pipeline.report.runs import ReportScore
 from pipeline.tables.samples import OK
@@ -38,15 +35,18 @@ from stages.remedies import command_line
 from stages.requests import ReportRequest
 from stages.results import ReportResult
 from stages.workflows.audit_records import AuditRecords
-from stages.workflows.paper import paper_files, require_figures, write_files
-from stages.workflows.published import known_texts, targets_of
+from stages.workflows.opened_stores import OpenedStores
+from stages.workflows.paper import paper_files, require_figures
+from stages.workflows.published import targets_of
+from stages.workflows.report_record import RECORD, ReportRecord, run_files
 from stages.workflows.scores_file import read_scores
+from stages.workflows.text_vectors import known_texts
 from stages.workspace import heads_below, scores_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Records", "data_files", "gather", "make_report", "report", "store_summary"]
+__all__ = ["Records", "gather", "make_report", "report", "store_summary"]
 
 _MAX_NAMES = 3  # of files that a note lists
 
@@ -56,12 +56,15 @@ def report(request: ReportRequest, on_progress: OnProgress) -> ReportResult:
     page = request.reports / "index.html"
     require_inside(page, request.reports)
     require_figures(request.figures)
-    records = gather(request.runs, request.features, AuditRecords(request.audits, request.tables))
+    stores = OpenedStores(request.features)
+    inputs = run_files(request.runs)  # before they are read: what changes meanwhile is no input of this report
+    audits = AuditRecords(request.audits, request.tables)
+    records = gather(request.runs, request.features, audits)
     content = make_report(records, request.runs)
     files, notes = paper_files(content.groups, request)
     if not request.dry_run:
-        _write(content, request.reports)
-        write_files(files)
+        record = ReportRecord.of(request.runs, inputs, records.used, records.text_encoders, stores, audits)
+        _write(content, files, record, request)
     return ReportResult(page, content.tables["matrix"], (*content.notes, *notes), len(records.runs), tuple(files))
 
 
@@ -83,6 +86,16 @@ class Records:
     audits: tuple[DatasetFinding, ...] = ()
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def used(self) -> list[tuple[str, str]]:
+        """Encoder and dataset of the stores that the runs were trained and scored on."""
+        return _used(self.runs)
+
+    @property
+    def text_encoders(self) -> set[str]:
+        """Encoders whose text vectors the runs may have learned from."""
+        return _text_encoders(self.runs)
+
 
 def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) -> Records:
     """All runs below a folder with their scores, and the stores that they were trained and tested on.
@@ -101,19 +114,32 @@ def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) ->
         )
     files = {folder: scores_path(folder) for folder in folders}
     records = [_read_run(folder, scores) for folder, scores in files.items()]
-    used = {(run.encoder, name) for run in records for name in (run.dataset, *(score.dataset for score in run.scores))}
-    here = [names for names in sorted(used) if _is_here(features, *names)]
-    stores = [store_summary(find_store(features, *names)) for names in here]
+    stores, used = OpenedStores(features), _used(records)
+    here = [names for names in used if stores.has(*names)]
     left_out = (
         *_without_head(folders),
         *_without_run(runs, {path for path in files.values() if path}),
-        *_without_store(features, sorted(used - set(here))),
+        *_without_store(features, [names for names in used if names not in here]),
         *_without_predictions(records),
     )
     audits = audits or AuditRecords(None)
     findings = tuple(audits.findings({name for _, name in used}))
-    texts = known_texts(features, {run.encoder for run in records if run.record.text_key})
-    return Records(records, stores, (*left_out, *_with_findings(findings), *audits.notes), findings, texts)
+    texts = known_texts(features, _text_encoders(records))
+    return Records(
+        records,
+        [store_summary(stores.store(*names)) for names in here],
+        (*left_out, *_with_findings(findings), *audits.notes),
+        findings,
+        texts,
+    )
+
+
+def _text_encoders(runs: Sequence[ReportRun]) -> set[str]:
+    return {run.encoder for run in runs if run.record.text_key}
+
+
+def _used(runs: Sequence[ReportRun]) -> list[tuple[str, str]]:
+    return sorted({(run.encoder, name) for run in runs for name in (run.dataset, *(one.dataset for one in run.scores))})
 
 
 def _with_findings(findings: Sequence[DatasetFinding]) -> list[str]:
@@ -135,22 +161,29 @@ def make_report(records: Records, runs: Path = Path("runs")) -> Report:
         {run.record.method for run in records.runs},
         {score.dataset for run in records.runs for score in run.scores},
     )
-    return build_report(
-        records.runs, records.stores, created, records.left_out, evaluate, records.audits, targets, records.texts
-    )
+    context = ReportContext(records.left_out, evaluate, records.audits, targets, records.texts)
+    return build_report(records.runs, records.stores, created, context)
 
 
-def _write(report: Report, reports: Path) -> None:
-    """index.html, metrics.json and tables/*.csv."""
-    for path, data in data_files(report).items():
-        write_bytes(reports / path, data)
-    write_bytes(reports / "index.html", report.html.encode())
+def _write(report: Report, for_papers: Mapping[Path, bytes], record: ReportRecord, request: ReportRequest) -> None:
+    """index.html, metrics.json, tables/*.csv, what is for papers, and last the record, which has digests of all."""
+    files = {
+        **{Path("tables", f"{name}.csv"): _csv(table) for name, table in report.tables.items()},
+        Path("metrics.json"): json.dumps(report.metrics, indent=2).encode(),
+        Path("index.html"): report.html.encode(),
+        **{path.relative_to(request.reports): data for path, data in for_papers.items()},
+    }
+    for path, data in files.items():
+        write_bytes(request.reports / path, data)
+    written = {path.as_posix(): hashlib.sha256(data).hexdigest() for path, data in files.items()}
+    done = record.model_copy(update={"written": written, "options": _options(request)})
+    write_bytes(request.reports / RECORD, done.as_bytes())
 
 
-def data_files(report: Report) -> dict[Path, bytes]:
-    """What is written beside the page, path -> content: it follows from runs and stores alone."""
-    data = {Path("tables", f"{name}.csv"): _csv(table) for name, table in report.tables.items()}
-    return data | {Path("metrics.json"): json.dumps(report.metrics, indent=2).encode()}
+def _options(request: ReportRequest) -> dict[str, bool | str | tuple[str, ...]]:
+    """Those of tables and figures for papers that are no defaults."""
+    chosen = {name: getattr(request, name) for name in ("latex", "figures", "significance", "uncertainty")}
+    return {name: value for name, value in chosen.items() if value != getattr(ReportRequest(), name)}
 
 
 def _csv(table: pd.DataFrame) -> bytes:
@@ -159,13 +192,8 @@ def _csv(table: pd.DataFrame) -> bytes:
     return text.getvalue().encode()
 
 
-def _is_here(features: AnyPath, encoder: str, dataset: str) -> bool:
-    """Whether anything of a store is here; runs and their scores are often taken elsewhere without the features."""
-    paths = [store_path(features, encoder, dataset, backend) for backend in BACKENDS]
-    return any(store_exists(path) or unfinished(path) for path in paths)
-
-
 def _without_store(features: AnyPath, absent: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Runs and their scores are often taken elsewhere without the features."""
     if absent:
         names = _listed([f"{encoder}/{dataset}" for encoder, dataset in absent], "store")
         yield (

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,17 +13,15 @@ import numpy.typing as npt
 
 from cache import Store
 from cache.errors import CacheError
-from cache.features_root import find_store
 from cache.keys import sha256_of
-from cache.places import AnyPath
 from cache.reuse import image_keys_of
 from cache.upkeep.inventory import statuses_below
 from pipeline.errors import DatasetError
 from pipeline.records import Export, FoldRecord, Run
 from pipeline.sources import Clips
 from stages.errors import StageError
-from stages.workflows.folds import FoldSources
-from stages.workflows.unit_source import StoredClips, StoredUnits
+from stages.workflows.opened_stores import OpenedStores
+from stages.workflows.unit_source import HEAD_SPLITS, StoredClips, StoredUnits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +31,9 @@ __all__ = [
     "HeadRowsFinder",
     "SplitRows",
     "head_rows_digest",
-    "label_counts",
     "rows_digest",
     "split_rows",
 ]
-
-_HEAD_SPLITS = ("train", "val")  # that training reads
 
 
 @dataclass(frozen=True)
@@ -109,12 +103,10 @@ def rows_digest(rows: SplitRows) -> str:
 
 def head_rows_digest(units: StoredUnits, classes: Sequence[str]) -> str:
     """sha256 over the ordered (key, label) of the train and val units that a head of `classes` reads."""
-    return sha256_of({split: _pairs_of_split(units, split, classes) for split in _HEAD_SPLITS})
-
-
-def label_counts(units: StoredUnits) -> Mapping[str, Mapping[str, int]]:
-    """Usable units of the train and val splits: split -> label -> n, of labels that occur."""
-    return {split: dict(Counter(units.labels(split).tolist())) for split in _HEAD_SPLITS}
+    name = tuple(classes)
+    if name not in units.head_digests:
+        units.head_digests[name] = sha256_of({split: _pairs_of_split(units, split, name) for split in HEAD_SPLITS})
+    return units.head_digests[name]
 
 
 def _columns(store: Store) -> pd.DataFrame:
@@ -159,8 +151,8 @@ class HeadRows:
 class HeadRowsFinder:
     """Finds the rows that heads were trained on, in the stores below a features root. Equal requests are read once."""
 
-    def __init__(self, features: AnyPath, folds: FoldSources | None = None) -> None:
-        self.features, self._folds = features, folds or FoldSources()
+    def __init__(self, stores: OpenedStores) -> None:
+        self._opened = stores
         self._known: dict[tuple[str, str, tuple[str, ...]], HeadRows | None] = {}
 
     def find(self, record: Run | Export) -> HeadRows | None:
@@ -179,15 +171,15 @@ class HeadRowsFinder:
     def _units(self, store: Store, fold: FoldRecord | None) -> StoredUnits | None:
         """The units in the splits that the head was trained on; None if the table has other folds by now."""
         try:
-            return self._folds.of(store, fold)
+            return self._opened.units.of(store, fold)
         except (StageError, DatasetError):
             return None
 
     def _stores(self, record: Run | Export) -> Iterable[Store]:
         """The store of the record's names first; all others only if it is another one."""
         with suppress(CacheError):  # it was renamed or removed: its key may be elsewhere
-            yield find_store(self.features, record.encoder, record.dataset)
-        yield from (status.store for status in statuses_below(self.features) if status.store)
+            yield self._opened.store(record.encoder, record.dataset)
+        yield from (status.store for status in statuses_below(self._opened.features) if status.store)
 
 
 def _has_bytes(store: Store) -> bool:

@@ -11,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from cache import Store
-from cache.features_root import find_store
-from cache.places import AnyPath
 from pipeline.encoders.devices import device_name, require_device
 from pipeline.errors import PipelineError
 from pipeline.footnotes import MOSTLY_SEEN
@@ -25,7 +23,7 @@ from stages.params import Params
 from stages.remedies import encoder_written
 from stages.workflows.aligned_features import aligned_features_steps
 from stages.workflows.audit_records import AuditRecords
-from stages.workflows.folds import FoldSources
+from stages.workflows.opened_stores import OpenedStores
 from stages.workflows.overlap import Overlap, OverlapFinder, require_made_fold, rows_without_overlap
 from stages.workflows.predictions import Scored, unit_predictions
 from stages.workflows.row_identity import SplitRows, rows_digest
@@ -72,7 +70,7 @@ class Scorer:
 
     Parameters
     ----------
-    features : root of the stores
+    stores : that heads are scored on, below the features root
     params : params.yaml
     device : where heads compute, as `--device` has it
     exclude_overlap : leave rows out that the head was trained or selected on: by their bytes, and by audits
@@ -85,7 +83,7 @@ class Scorer:
 
     def __init__(
         self,
-        features: AnyPath,
+        stores: OpenedStores,
         params: Params,
         device: str,
         *,
@@ -93,17 +91,15 @@ class Scorer:
         audits: AuditRecords | None = None,
     ) -> None:
         require_device(device)
-        self.features, self.params, self.device = features, params, device
+        self.stores, self.params, self.device = stores, params, device
         self.exclude_overlap = exclude_overlap
         self.notes: dict[str, None] = {}
-        self._stores: dict[tuple[str, str], Store] = {}
         self._current: set[tuple[str, str]] = set()
-        self._folds = FoldSources()
         self._splits: dict[tuple[str, str, str], ScoredSplit] = {}
         self._budget = Budget()
         self._encoders: dict[str, TorchEncoder] = {}
         self._digests: dict[tuple[int, bytes], str] = {}
-        self._overlaps = OverlapFinder(features, self._store, audits, self._folds)
+        self._overlaps = OverlapFinder(stores, audits)
 
     def score(
         self, run: SavedHead, datasets: Sequence[str], split: str, earlier: Iterable[Score] = ()
@@ -146,7 +142,7 @@ class Scorer:
     ) -> tuple[list[_Task], Mapping[str, Store]]:
         """What there is to score, or is scored already, in the order of the datasets; and their stores."""
         with encoder_written(run.record.encoder, run.record.encoder_named):
-            stores = {dataset: self._store(run.record.encoder, dataset) for dataset in datasets}
+            stores = {dataset: self.stores.store(run.record.encoder, dataset) for dataset in datasets}
             for dataset, store in stores.items():
                 self._require_current(store, dataset, run.record.encoder_named)
         return [self._task(run, dataset, store, split, earlier) for dataset, store in stores.items()], stores
@@ -158,16 +154,11 @@ class Scorer:
             require_dataset(store, dataset, self.params, named)
             self._current.add(name)
 
-    def _store(self, encoder: str, dataset: str) -> Store:
-        if (encoder, dataset) not in self._stores:
-            self._stores[encoder, dataset] = find_store(self.features, encoder, dataset)
-        return self._stores[encoder, dataset]
-
     def _split(self, store: Store, split: str, fold: FoldRecord | None) -> ScoredSplit:
         """The units of a split, of the fold of a head that is scored on the dataset that it was trained on."""
         of_fold = f"{fold.name} {fold.source}" if fold else ""
         if (name := (str(store.path), split, of_fold)) not in self._splits:
-            self._splits[name] = scored_split(self._folds.of(store, fold), split, self._budget)
+            self._splits[name] = scored_split(self.stores.units.of(store, fold), split, self._budget)
         return self._splits[name]
 
     def _digest(self, rows: SplitRows, scored: npt.NDArray[np.bool_]) -> str:
@@ -243,7 +234,7 @@ class Scorer:
             )
         except PipelineError as error:
             is_mismatch = error.kind == "mismatch"
-            remedy = aligned_features_steps(run, source.dataset, self.features) if is_mismatch else ()
+            remedy = aligned_features_steps(run, source.dataset, self.stores.features) if is_mismatch else ()
             if remedy:
                 raise StageError(f"{run.folder}: {error}. It reads aligned faces", remedy=remedy) from error
             raise StageError(f"{run.folder}: {error}", remedy=error.remedy, purpose=error.purpose) from error

@@ -15,7 +15,7 @@ from stages.requests import StatusRequest
 from stages.results import StatusResult
 from stages.workflows.audit_records import AuditRecords
 from stages.workflows.project_files import VERSIONS, version_changes
-from stages.workflows.report import data_files, gather, make_report
+from stages.workflows.report_record import ReportRecord
 from stages.workflows.status_datasets import add_faces, add_table
 from stages.workflows.status_features import add_store, add_text
 from stages.workflows.status_outputs import KNOWN_ERRORS, Outputs, listed
@@ -50,6 +50,8 @@ def status(request: StatusRequest, _on_progress: OnProgress) -> StatusResult:
     """
     params = load_params(request.params)
     outputs = Outputs(request, params)
+    if not request.params.exists():
+        outputs.notes[f"there is no {request.params} here: what follows is of the defaults, as of no project"] = None
     _add_versions(outputs)
     datasets = {name: add_table(outputs, name) for name in dict.fromkeys([*params.datasets, *params.run.datasets])}
     datasets = {name: add_faces(outputs, datasets[name]) for name in params.run.datasets}
@@ -82,28 +84,30 @@ def _add_versions(outputs: Outputs) -> None:
 
 def _add_report(outputs: Outputs) -> None:
     request = outputs.request
-    page, step = request.reports / "index.html", ("report", {"runs": request.runs})
+    page, record = request.reports / "index.html", ReportRecord.read(request.reports)
+    step = ("report", {"runs": request.runs, **(record.options if record else {})})
     above = outputs.pending(*(row.output for row in outputs if row.stage in ("train", "evaluate", "extract")))
     if not page.exists():
         outputs.add("report", page, "missing", above, step)
         return
     try:
-        reason = above or _report_changes(outputs)
+        reason = above or _report_changes(outputs, record)
     except KNOWN_ERRORS as error:
         outputs.add_refused("report", page, "refused", error, step)
     else:
         outputs.add("report", page, "stale" if reason else "up to date", reason, step)
 
 
-def _report_changes(outputs: Outputs) -> str:
-    """The tables beside the page that are not those of the runs and stores of now: the page has their time, too."""
+def _report_changes(outputs: Outputs, record: ReportRecord | None) -> str:
+    """The inputs of the report that are others now, or the files of it that are not as they were written."""
     request = outputs.request
-    report = make_report(
-        gather(request.runs, request.features, AuditRecords(request.audits, request.tables)), request.runs
-    )
-    differing = [str(path) for path, data in data_files(report).items() if not _is(request.reports / path, data)]
+    if record is None:
+        return "what it was made of is not recorded"
+    audits = AuditRecords(request.audits, request.tables)
+    if changes := record.changes(record.now(request.runs, outputs.stores, audits)):
+        from stages.workflows.report import gather  # late: it takes half a second, and most reports are up to date
+
+        gather(request.runs, request.features, audits)  # raises if `report` would refuse what is there now
+        return f"changed since it was made: {listed(changes)}"
+    differing = record.differing_files(request.reports)
     return f"other content would be written to {listed(differing)}" if differing else ""
-
-
-def _is(path: Path, data: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == data

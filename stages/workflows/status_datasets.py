@@ -15,7 +15,7 @@ from stages.workflows.dataset_sources import StatedSource, current_source
 from stages.workflows.draw import n_drawn
 from stages.workflows.scans import changed_since_scan
 from stages.workflows.status_outputs import Outputs, listed, reasons_of
-from stages.workflows.tables import is_drawn, of_its_dataset, reasons_to_index
+from stages.workflows.tables import description_path, is_drawn, of_its_dataset, reasons_to_index
 from stages.workspace import Workspace
 
 __all__ = ["IndexedDataset", "add_faces", "add_table"]
@@ -72,6 +72,9 @@ def _changed(outputs: Outputs, name: str, root: Path) -> str:
     """What below the root changed since it was scanned; empty if nothing did, or the root is not here."""
     if not root.exists():
         return ""
+    description = description_path(Workspace(tables=outputs.request.tables).table(name))
+    if not description.exists():
+        return f"{description}, which is written with it, is missing"
     changed = changed_since_scan(outputs.request.tables, name, root)
     if changed is None:
         outputs.notes[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from cache.errors import CacheError
@@ -14,6 +15,7 @@ from stages.params import Params
 from stages.remedies import command_line, parameter_names
 from stages.requests import StatusRequest
 from stages.results import OutputStatus, State
+from stages.workflows.opened_stores import OpenedStores
 
 __all__ = ["KNOWN_ERRORS", "Outputs", "Step", "listed", "reason_of", "reasons_of"]
 
@@ -41,6 +43,11 @@ class Outputs:
     params: Params
     notes: dict[str, None] = field(default_factory=dict)
     _rows: dict[str, OutputStatus] = field(default_factory=dict)
+
+    @cached_property
+    def stores(self) -> OpenedStores:
+        """Of the features of the request."""
+        return OpenedStores(self.request.features)
 
     def __iter__(self) -> Iterator[OutputStatus]:
         return iter(self._rows.values())

@@ -65,7 +65,7 @@ def add_runs(outputs: Outputs, named: str, method: str) -> list[Path]:
 
 def _add_runs(outputs: Outputs, request: TrainRequest, above: str, step: Step) -> Iterator[Path]:
     try:
-        plans = () if above else plans_of(request, outputs.params)
+        plans = () if above else plans_of(request, outputs.params, outputs.stores)
     except KNOWN_ERRORS as error:
         for folder, state in _folders(outputs, request).items():
             outputs.add_refused("train", folder, state, error, step)
@@ -131,9 +131,9 @@ class _Scores:
 
     @cached_property
     def _scorer(self) -> Scorer:
-        request, params = self._outputs.request, self._outputs.params
+        outputs, request = self._outputs, self._outputs.request
         audits = AuditRecords(request.audits, request.tables)
-        return Scorer(request.features, params, request.device, audits=audits)
+        return Scorer(outputs.stores, outputs.params, request.device, audits=audits)
 
     def reasons(self, folder: Path, path: Path) -> list[str]:
         """Why `evaluate` would score a run again, by dataset."""

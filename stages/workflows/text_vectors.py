@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from cache import Store
+from cache.errors import CacheError
 from cache.keys import sha256_of
 from cache.places import AnyPath
 from cache.texts import TextStore, text_path
@@ -22,7 +24,7 @@ from stages.params import Params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 
-__all__ = ["prompt_classes", "requested_text", "text_changes", "text_for", "text_identity"]
+__all__ = ["known_texts", "prompt_classes", "requested_text", "text_changes", "text_for", "text_identity"]
 
 
 def prompt_classes(params: Params) -> tuple[str, ...]:
@@ -202,3 +204,15 @@ def _prompt_changes(texts: TextStore, templates: tuple[str, ...] | None, classes
 
 def _sentences_sha256(templates: Sequence[str], classes: Sequence[str]) -> str:
     return sha256_of([sentences(template, classes) for template in templates])
+
+
+def known_texts(features: AnyPath, encoders: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Text key -> templates, of the text vectors of some encoders that are here and can be read."""
+    texts = {}
+    for encoder in encoders:
+        folder = features / encoder / "text"
+        for name in sorted(path.name for path in folder.glob("*.npz")) if folder.is_dir() else ():
+            with suppress(CacheError):
+                store = TextStore.read(folder / name)
+                texts[store.key] = store.templates
+    return texts

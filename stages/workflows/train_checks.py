@@ -14,7 +14,6 @@ from stages.errors import StageError
 from stages.params import Params
 from stages.recipes import departures
 from stages.requests import TrainRequest
-from stages.workflows.row_identity import label_counts
 from stages.workflows.sweep import RunSpec, seeds_of
 from stages.workflows.unit_source import StoredUnits
 
@@ -30,7 +29,7 @@ def require_train_rows(units: StoredUnits, runs: Sequence[RunSpec]) -> None:
         Naming the split, or the output and the command that adds it.
     """
     store = units.store
-    if not label_counts(units)["train"]:
+    if not units.label_counts["train"]:
         raise StageError(
             f"{store.path}: expected rows of a train split, found none. Leave {store.path.stem} out of run.train in "
             "params.yaml if it is for tests only, or have its layout set a train split apart and index it again"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from cache import Store
-from cache.features_root import find_store
 from cache.keys import sha256_of
 from cache.places.links import require_inside
 from pipeline import records
@@ -27,9 +26,9 @@ from stages.params import Params, load_params
 from stages.remedies import encoder_written
 from stages.requests import TrainRequest
 from stages.results import PlannedRun
-from stages.workflows.folds import StoreFolds, requested_folds
+from stages.workflows.folds import requested_folds
 from stages.workflows.head_identity import HeadIdentity
-from stages.workflows.row_identity import label_counts
+from stages.workflows.opened_stores import OpenedStores
 from stages.workflows.run_record import FolderState, folder_state
 from stages.workflows.store_encoder import encoder_of, require_dataset, require_encoder
 from stages.workflows.sweep import RunSpec, plan_runs
@@ -43,12 +42,15 @@ if TYPE_CHECKING:
 __all__ = ["TrainPlan", "plans_of"]
 
 
-def plans_of(request: TrainRequest, params: Params | None = None) -> tuple[TrainPlan, ...]:
+def plans_of(
+    request: TrainRequest, params: Params | None = None, stores: OpenedStores | None = None
+) -> tuple[TrainPlan, ...]:
     """A plan for each dataset of a request, or for those of params.yaml, and for each of its folds: all are checked.
 
     Parameters
     ----------
     params : what `request.params` holds, where it is read already
+    stores : below `request.features`, where some of them are opened already
 
     Raises
     ------
@@ -62,21 +64,23 @@ def plans_of(request: TrainRequest, params: Params | None = None) -> tuple[Train
     if not datasets:
         raise ParamsError(f"no dataset to train on: expected --dataset, or names in run.train of {request.params}")
     towers: dict[str, TorchEncoder] = {}
-    return tuple(plan for dataset in datasets for plan in _plans(request, params, dataset, towers))
+    stores = stores or OpenedStores(request.features)
+    return tuple(plan for dataset in datasets for plan in _plans(request, params, dataset, stores, towers))
 
 
-def _plans(request: TrainRequest, params: Params, dataset: str, towers: dict[str, TorchEncoder]) -> Iterator[TrainPlan]:
+def _plans(
+    request: TrainRequest, params: Params, dataset: str, stores: OpenedStores, towers: dict[str, TorchEncoder]
+) -> Iterator[TrainPlan]:
     named = request.encoder or params.run.encoders[0]
     name, spec = params.encoder(named)
     _, options = params.options(request.method, request.recipe)
     plan_runs(request, params, name, dataset, {**options, **request.options})  # what is wrong in a request comes first
     with encoder_written(name, named):
-        store = find_store(request.features, name, dataset)
+        store = stores.store(name, dataset)
         require_encoder(store, spec, params, named)
         require_dataset(store, dataset, params, named)
-    folds = StoreFolds(store)
-    for fold in requested_folds(request, params, dataset, folds):
-        yield TrainPlan.of(request, params, folds.units_of(fold), dataset, fold, towers)
+    for fold in requested_folds(request, params, dataset, stores.units.folds_of(store)):
+        yield TrainPlan.of(request, params, stores.units.of(store, fold), dataset, fold, towers)
 
 
 @dataclass(frozen=True)
@@ -276,9 +280,8 @@ class TrainPlan:
 
 
 def _label_counts(units: StoredUnits, classes: tuple[str, ...], *, drop: bool) -> Mapping[str, Mapping[str, int]]:
-    """`label_counts`; MismatchError if `drop` is False and a label is not among the classes."""
-    counts = label_counts(units)
-    for split, of_split in counts.items():
+    """Those of the units; MismatchError if `drop` is False and a label is not among the classes."""
+    for split, of_split in units.label_counts.items():
         if not drop and not of_split.keys() <= set(classes):
             rows_of_classes(units.labels(split), classes, f"{units.dataset} {split}", drop=False)  # raises
-    return counts
+    return units.label_counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,9 @@ from cache.schema import OK
 from pipeline.sources import Clips
 from pipeline.tables.sample import Unit
 
-__all__ = ["StoredClips", "StoredImages", "StoredUnits", "unit_source"]
+__all__ = ["HEAD_SPLITS", "StoredClips", "StoredImages", "StoredUnits", "unit_source"]
+
+HEAD_SPLITS = ("train", "val")  # that training reads
 
 Splits = npt.NDArray[np.object_]
 
@@ -35,10 +38,16 @@ def unit_source(store: Store, splits: Splits | None = None) -> StoredUnits:
 
 @dataclass(frozen=True)
 class StoredUnits(ABC):
-    """The units of a store. Which split a row is in is decided here alone: see `unit_source` for the parameters."""
+    """The units of a store. Which split a row is in is decided here alone: see `unit_source` for the parameters.
+
+    Attributes
+    ----------
+    head_digests : classes -> what `row_identity.head_rows_digest` gave for them: many heads read the same rows
+    """
 
     store: Store
     splits: Splits | None = None
+    head_digests: dict[tuple[str, ...], str] = field(default_factory=dict, init=False, repr=False, compare=False)
     unit: ClassVar[Unit]
 
     @property
@@ -97,6 +106,11 @@ class StoredUnits(ABC):
 
         Usable ones are in the order of `labels`.
         """
+
+    @cached_property
+    def label_counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Usable units of the train and val splits: split -> label -> n, of labels that occur."""
+        return {split: dict(Counter(self.labels(split).tolist())) for split in HEAD_SPLITS}
 
     @abstractmethod
     def rejected(self, split: str) -> int: ...

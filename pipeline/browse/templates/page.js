@@ -93,7 +93,7 @@ function chosenNumbers() {
     if (value !== "") chosen.push([values, numberOf(value)]);
   };
   add("dataset", state.units.dataset, Number);
-  add("label", state.units.label, (name) => mapHead().labels.indexOf(name));
+  add("label", state.units.label, Number);
   if (state.run) add("prediction", state.run.prediction, (name) => runHead().classes.indexOf(name));
   add("result", state.results, (name) => RESULT_NAMES.indexOf(name));
   return chosen;

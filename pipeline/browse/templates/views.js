@@ -2,7 +2,7 @@
 // Controls, legend, confusion counts, pictures in order, and one picture with its neighbors.
 
 const number = (n) => n.toLocaleString("en-US");
-const percent = (p) => `${(100 * p).toFixed(p > 0.9995 && p < 1 ? 2 : 1)} %`;
+const percent = (p) => `${(100 * p).toFixed(p > 0.9995 && p < 1 ? 2 : 1)}\u00a0%`;
 const pictureOf = (i, frame) => `pictures/${state.map}-${i}${frame === undefined ? "" : `-${frame}`}.jpg`;
 
 function element(kind, properties = {}, ...children) {
@@ -38,7 +38,7 @@ function fillMapControls() {
   fill($("plane"), map.planes.map((plane, at) => [at, plane.name]));
   fill($("dataset"), [["", "all"], ...map.datasets.map((name, at) => [at, name])]);
   $("dataset").closest("label").hidden = map.datasets.length < 2;
-  fill($("label"), [["", "all"], ...map.labels.map((name) => [name, name])]);
+  fill($("label"), [["", "all"], ...map.labels.map((name, at) => [at, name || "(none)"])]); // a row may have no label
   Object.assign(view, { x: 0, y: 0, scale: 1 });
   $("detail").hidden = true;
 }
@@ -142,7 +142,7 @@ function openUnit(i) {
   $("detail").hidden = false;
   $("picture").src = pictureOf(i);
   $("picture").alt = `picture of ${captionOf(i)}`;
-  $("caption").textContent = captionOf(i);
+  $("unit").textContent = captionOf(i);
   const n = state.units.frames[i];
   $("strip").replaceChildren(...Array.from({ length: n }, (_, frame) =>
     element("img", { width: 64, height: 64, alt: `frame ${frame + 1} of ${n}`, src: pictureOf(i, frame) })));

@@ -2,82 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
 from typing import Any
 
-from pipeline.datasets.layouts.afe import Afe
-from pipeline.datasets.layouts.afew import Afew
-from pipeline.datasets.layouts.affectnet import AffectNet
-from pipeline.datasets.layouts.caer_s import CaerS
-from pipeline.datasets.layouts.ck_plus import CkPlus
-from pipeline.datasets.layouts.clips import Clips
-from pipeline.datasets.layouts.crema_d import CremaD
-from pipeline.datasets.layouts.csv_list import CsvList
-from pipeline.datasets.layouts.dfew import Dfew
-from pipeline.datasets.layouts.expw import Expw
-from pipeline.datasets.layouts.fer2013 import Fer2013
-from pipeline.datasets.layouts.ferbench import FerBench
-from pipeline.datasets.layouts.ferplus import Ferplus
-from pipeline.datasets.layouts.ferv39k import Ferv39k
-from pipeline.datasets.layouts.folder import Folder
-from pipeline.datasets.layouts.hf import HfCopy
-from pipeline.datasets.layouts.jaffe import Jaffe
-from pipeline.datasets.layouts.kdef import Kdef
-from pipeline.datasets.layouts.mafw import Mafw
-from pipeline.datasets.layouts.mead import Mead
-from pipeline.datasets.layouts.mma import Mma
-from pipeline.datasets.layouts.muxspace import Muxspace
-from pipeline.datasets.layouts.oulu_casia import OuluCasia
 from pipeline.datasets.layouts.own import is_own, own_layout, own_sha256
-from pipeline.datasets.layouts.path_lists import PathLists
-from pipeline.datasets.layouts.raf_ce import RafCe
-from pipeline.datasets.layouts.raf_compound import RafCompound
-from pipeline.datasets.layouts.raf_db import RafDb
-from pipeline.datasets.layouts.raf_ml import RafMl
-from pipeline.datasets.layouts.ravdess import Ravdess
-from pipeline.datasets.layouts.sample import SampleFaces
-from pipeline.datasets.layouts.sfew import Sfew
-from pipeline.datasets.layouts.webdataset import WebDataset
 from pipeline.datasets.reading.base import Layout
 from pipeline.errors import ConfigError
 from pipeline.suggestions import did_you_mean
 
 __all__ = ["LAYOUTS", "find_layout", "is_layout", "layout_sha256"]
 
-_LAYOUTS: tuple[Layout[Any], ...] = (
-    SampleFaces(),
-    Ferplus(),
-    Muxspace(),
-    RafDb(),
-    RafCompound(),
-    RafMl(),
-    RafCe(),
-    AffectNet(),
-    Fer2013(),
-    Sfew(),
-    Mma(),
-    FerBench(),
-    CkPlus(),
-    Jaffe(),
-    Kdef(),
-    OuluCasia(),
-    Expw(),
-    Afe(),
-    CaerS(),
-    Dfew(),
-    Ferv39k(),
-    Afew(),
-    Mafw(),
-    Ravdess(),
-    CremaD(),
-    Mead(),
-    Folder(),
-    CsvList(),
-    PathLists(),
-    Clips(),
-    HfCopy(),
-    WebDataset(),
+
+class _Layouts(MutableMapping[str, Layout[Any]]):
+    """Layouts by name. The module of one is imported when it is first needed: a command reads some of them.
+
+    Parameters
+    ----------
+    places : name -> MODULE.CLASS below this package
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._entries: dict[str, str | Layout[Any]] = dict(places)
+
+    def __getitem__(self, name: str) -> Layout[Any]:
+        entry = self._entries[name]
+        if isinstance(entry, str):
+            module, _, of_class = entry.partition(".")
+            entry = self._entries[name] = getattr(import_module(f"{__name__}.{module}"), of_class)()
+        return entry
+
+    def __setitem__(self, name: str, layout: Layout[Any]) -> None:
+        self._entries[name] = layout
+
+    def __delitem__(self, name: str) -> None:
+        del self._entries[name]
+
+    def __contains__(self, name: object) -> bool:  # without an import, which that of a mapping would make
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+LAYOUTS = _Layouts(
+    {
+        "sample": "sample.SampleFaces",
+        "ferplus": "ferplus.Ferplus",
+        "muxspace": "muxspace.Muxspace",
+        "raf-db": "raf_db.RafDb",
+        "raf-db-compound": "raf_compound.RafCompound",
+        "raf-ml": "raf_ml.RafMl",
+        "raf-ce": "raf_ce.RafCe",
+        "affectnet": "affectnet.AffectNet",
+        "fer2013": "fer2013.Fer2013",
+        "sfew": "sfew.Sfew",
+        "mma": "mma.Mma",
+        "ferbench": "ferbench.FerBench",
+        "ck-plus": "ck_plus.CkPlus",
+        "jaffe": "jaffe.Jaffe",
+        "kdef": "kdef.Kdef",
+        "oulu-casia": "oulu_casia.OuluCasia",
+        "expw": "expw.Expw",
+        "afe": "afe.Afe",
+        "caer-s": "caer_s.CaerS",
+        "dfew": "dfew.Dfew",
+        "ferv39k": "ferv39k.Ferv39k",
+        "afew": "afew.Afew",
+        "mafw": "mafw.Mafw",
+        "ravdess": "ravdess.Ravdess",
+        "crema-d": "crema_d.CremaD",
+        "mead": "mead.Mead",
+        "folder": "folder.Folder",
+        "csv": "csv_list.CsvList",
+        "list": "path_lists.PathLists",
+        "clips": "clips.Clips",
+        "hf": "hf.HfCopy",
+        "webdataset": "webdataset.WebDataset",
+    }
 )
-LAYOUTS: dict[str, Layout[Any]] = {layout.name: layout for layout in _LAYOUTS}
 
 
 def is_layout(name: str) -> bool:

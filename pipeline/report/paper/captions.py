@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipeline.footnotes import AUDIT_LEGENDS, LEGEND, NEAR_LEGEND, OVERLAP_LEGEND
+from pipeline.footnotes import AUDIT_LEGENDS, LEGEND, NEAR, OVERLAP, near_legend, overlap_legend, units_of
 from pipeline.report.cells import Cell
 from pipeline.report.distinctions import options_text
 from pipeline.report.formatting import audit_text, overlap_text
@@ -33,14 +33,16 @@ def test_sentence(groups: Sequence[Group], cells: Sequence[Cell]) -> str:
     return sentence + (" They selected the epoch: scores are too high." if cells[0].first.split == "val" else "")
 
 
-def seeds_sentence(groups: Sequence[Group]) -> str:
-    """The seeds of the runs, and that some groups have others where they differ."""
-    every = sorted({seed for group in groups if group.runs[0].record.is_random for seed in group.seeds})
-    if not every:
+def seeds_sentence(groups: Sequence[Group], cells: Sequence[Cell]) -> str:
+    """The seeds that scores are of, and that some cells have others where they differ: a run may not be scored."""
+    random = [group for group in groups if group.runs[0].record.is_random]
+    if not random:
         return "Every seed gives the same head."
+    of_random = {id(cell) for group in random for cell in group.cells.values()}
+    every = sorted({seed for cell in cells if id(cell) in of_random for seed in cell.by_seed})
     sentence = f"Seed{'s' if len(every) > 1 else ''}: {', '.join(map(str, every))}"
-    differ = len({group.seeds for group in groups}) > 1
-    return f"{sentence}{', not all of every method (one where each gives the same head)' if differ else ''}."
+    differ = len({tuple(sorted(cell.by_seed)) for cell in cells}) > 1
+    return f"{sentence}{', not all of every score (one where each gives the same head)' if differ else ''}."
 
 
 def selection_sentence(groups: Sequence[Group]) -> str:
@@ -69,7 +71,8 @@ def legends(cells: Sequence[Cell]) -> str:
     overlaps = " ".join(overlap_text([cell]) for cell in cells)
     audits = audit_text(cells)
     shown = [LEGEND] if any(cell.encoder_saw for cell in cells) else []
-    shown += [OVERLAP_LEGEND] if OVERLAP_LEGEND[0] in overlaps else []
-    shown += [NEAR_LEGEND] if NEAR_LEGEND[0] in overlaps else []
+    units = units_of(cell.first.unit for cell in cells)
+    shown += [overlap_legend(units)] if OVERLAP in overlaps else []
+    shown += [near_legend(units)] if NEAR in overlaps else []
     shown += [legend for symbol, legend in AUDIT_LEGENDS.items() if symbol in audits]
     return "".join(f" {legend}." for legend in shown)

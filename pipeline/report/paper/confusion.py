@@ -43,7 +43,7 @@ def _figure(group: Group, cell: Cell) -> PaperFigure:
         stand_in_sentence([group]),
         test_sentence([group], [cell]),
         encoder_sentence([group]),
-        seeds_sentence([group]),
+        seeds_sentence([group], [cell]),
     )
     caption = " ".join(filter(None, sentences)) + legends([cell])
     rows = [

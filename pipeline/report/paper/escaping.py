@@ -35,6 +35,9 @@ _SPECIAL = {
     "\N{EN DASH}": "--",
     "—": "---",
     "…": r"\ldots{}",
+    "\N{MINUS SIGN}": "$-$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
     "\N{RIGHT SINGLE QUOTATION MARK}": "'",
     "ß": r"\ss{}",
     "æ": r"\ae{}",
@@ -61,25 +64,11 @@ _ACCENTS = {  # combining sign -> command
     "\u0327": "c",
 }
 _JOINED = re.compile("(?<=-)(?=-)|(?<=,)(?=,)|(?<=')(?=')|(?=`)")  # where two signs would become another one
-_GREEK = (  # the letters from U+03B1 on; omicron is Latin in LaTeX
-    *(
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-    ),
-    *("nu", "xi", "", "pi", "rho", "varsigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
-)
+# The letters from U+03B1 on, the final sigma among them; omicron is Latin in LaTeX.
+_GREEK = (
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
+    "", "pi", "rho", "varsigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+)  # fmt: skip
 _ALPHA = 0x3B1
 
 
@@ -89,7 +78,7 @@ def escaped(text: str) -> str:
     Letters with accents become commands. Any other sign that not every LaTeX has, as a vocabulary may have, becomes its
     code point, `U+1F600`: it is never left out.
     """
-    parts = _JOINED.split(" ".join(text.split()))
+    parts = _JOINED.split(" ".join(unicodedata.normalize("NFC", text).split()))
     return "{}".join("".join(map(_letter, part)) for part in parts)
 
 

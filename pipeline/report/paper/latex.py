@@ -11,6 +11,8 @@ from pipeline.report.paper.escaping import escaped
 __all__ = ["LatexCell", "LatexTable", "Row", "file_stem", "free_name", "latex_figure", "preview"]
 
 HEADER = "% Written by the report of fer-stage: a later report replaces this file."
+# LaTeX's own classes leave no space below a caption, which would touch the rule of the table.
+_SPACE_BELOW_CAPTION = "\\setlength{\\belowcaptionskip}{6pt}"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class LatexTable:
                 "\\begin{table}[t]",
                 "\\centering",
                 "\\small",
+                _SPACE_BELOW_CAPTION,
                 f"\\caption{{{escaped(self.caption)}}}",
                 f"\\label{{tab:{self.name}}}",
                 f"\\begin{{tabular}}{{{alignment}}}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +16,9 @@ from pipeline.learning.tsne import SEED, perplexity_of, tsne
 from pipeline.report.groups import Group
 from pipeline.report.paper.captions import encoder_sentence, legends, stand_in_sentence
 from pipeline.report.paper.latex import file_stem
-from pipeline.report.paper.style import COLUMN_IN, MARKERS, FigureFacts, PaperFigure, color_of, drawn
+from pipeline.report.paper.style import COLUMN_IN, FigureFacts, PaperFigure, color_of, drawn, marker_of
+from pipeline.report.paper.train_test import cell_of
 from pipeline.report.runs import ReportRun, ReportScore
-from pipeline.tables.labels import in_canonical_order
 
 __all__ = ["FeaturePair", "ReadFeatures", "feature_figures", "projected"]
 
@@ -68,7 +69,7 @@ def _figure(
 ) -> PaperFigure:
     of_head = projected(pair.of_head)
     train = run.trained_as if run.is_trained else "no dataset"
-    cell = next(cell for cell in group.cells.values() if cell.test == score.test)
+    cell = cell_of(group, run.trained_on, score.test)
     data = pd.DataFrame(
         {
             "id": pair.ids,
@@ -89,21 +90,21 @@ def _figure(
         encoder_sentence([group]),
     )
     name = file_stem("features", group.encoder, group.method, train, score.test)
-    caption = " ".join(filter(None, sentences)) + legends([cell])
+    caption = " ".join(filter(None, sentences)) + legends([cell] if cell else [])
     facts = FigureFacts(name, caption, bool(group.note))
-    return drawn(facts, data, (COLUMN_IN, 2.2), lambda figure: _draw(figure, pair.labels, stored, of_head))
+    draw = partial(_draw, labels=pair.labels, classes=run.classes, points={"encoder": stored, "head": of_head})
+    return drawn(facts, data, (COLUMN_IN, 2.2), draw)
 
 
 def _draw(
     figure: Figure,
     labels: npt.NDArray[np.str_],
-    stored: npt.NDArray[np.float64],
-    of_head: npt.NDArray[np.float64],
+    classes: Sequence[str],
+    points: Mapping[str, npt.NDArray[np.float64]],
 ) -> None:
     left, right = figure.subplots(1, 2)
-    classes = in_canonical_order(dict.fromkeys(labels.tolist()))
-    _scatter(left, stored, labels, classes, "encoder")
-    _scatter(right, of_head, labels, classes, "head")
+    for axes, (title, of_units) in zip((left, right), points.items(), strict=True):
+        _scatter(axes, of_units, labels, classes, title)
     handles, names = left.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=4, handletextpad=0.1, columnspacing=0.8)
 
@@ -112,10 +113,12 @@ def _scatter(
     axes: Axes, points: npt.NDArray[np.float64], labels: npt.NDArray[np.str_], classes: Sequence[str], title: str
 ) -> None:
     size = 8.0 if len(points) < 500 else 3.0
-    for i, name in enumerate(classes):
+    for i, name in enumerate(classes):  # of the head: an expression looks the same on every test set
         of_class = points[labels == name]
-        marker = MARKERS[i % len(MARKERS)]
-        axes.scatter(of_class[:, 0], of_class[:, 1], s=size, color=color_of(i), marker=marker, linewidths=0, label=name)
+        if not len(of_class):
+            continue
+        color, marker = color_of(i), marker_of(i)
+        axes.scatter(of_class[:, 0], of_class[:, 1], s=size, color=color, marker=marker, linewidths=0, label=name)
     axes.set_title(title)
     axes.set_xticks([])
     axes.set_yticks([])

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from pipeline.learning.metrics import METRICS
 from pipeline.report.cells import Cell, spread
 from pipeline.report.comparison import ComparisonSet
-from pipeline.report.groups import Group, dataset_columns
+from pipeline.report.groups import Group, dataset_columns, units_text
 from pipeline.report.paper.latex import file_stem
 from pipeline.report.paper.results import mean_bounds
 from pipeline.report.paper.style import COLORS, COLUMN_IN, PAGE_IN, FigureFacts, PaperFigure, drawn, wrapped
@@ -61,8 +61,8 @@ def _figure(name: str, groups: Sequence[Group], train: str, metric: str) -> Pape
     what = f"{METRICS[metric].title} (%) of methods trained on {train}"
     signs = (
         "Large marks: means over seeds (circle: the train dataset's own test set; diamond: unseen), with the 95 % "
-        "interval over test images (mean of the bounds of the seeds); small marks: single seeds. In the order of the "
-        "mean over the unseen test sets that all methods have."
+        f"interval over test {units_text(ranked)} (mean of the bounds of the seeds); small marks: single seeds. In the "
+        "order of the mean over the unseen test sets that all methods have."
     )
     caption = caption_of(what, ranked, [cell for _, cell in cells], signs)
     labels = [wrapped(group.method) for group in ranked]

@@ -19,13 +19,13 @@ from pipeline.report.paper.latex import file_stem
 from pipeline.report.paper.style import (
     COLUMN_IN,
     LINES,
-    MARKERS,
     PAGE_IN,
     FigureFacts,
     PaperFigure,
     color_of,
     drawn,
     grid_shape,
+    marker_of,
     wrapped,
 )
 from pipeline.report.paper.train_test import by_encoder, caption_of, cell_of, trained_on, trains_of
@@ -140,7 +140,7 @@ def _draw(figure: Figure, data: pd.DataFrame, tests: Sequence[str], metric: str,
         of_option = data[data["option"] == option]
         for i, test in enumerate(tests):
             rows = of_option[of_option["test"] == test]
-            style = {"color": color_of(i), "marker": MARKERS[i % len(MARKERS)], "linestyle": LINES[i % len(LINES)]}
+            style = {"color": color_of(i), "marker": marker_of(i), "linestyle": LINES[i % len(LINES)]}
             label = wrapped(test) if option == options[0] else None
             axes.errorbar(rows["value"], 100 * rows["mean"], 100 * rows["sd"].astype(float), label=label, **style)
         values = sorted(set(of_option["value"]))

@@ -19,13 +19,13 @@ __all__ = [
     "COLORS",
     "COLUMN_IN",
     "LINES",
-    "MARKERS",
     "PAGE_IN",
     "FigureFacts",
     "PaperFigure",
     "color_of",
     "drawn",
     "grid_shape",
+    "marker_of",
     "with_own_names",
     "wrapped",
 ]
@@ -120,6 +120,11 @@ def with_own_names(figures: Iterable[PaperFigure]) -> list[PaperFigure]:
 def color_of(position: int) -> str:
     """The colour of the i-th series; from the ninth on they repeat, with other markers."""
     return COLORS[position % len(COLORS)]
+
+
+def marker_of(position: int) -> str:
+    """The marker of the i-th series: of 64 series no two have the same colour and marker."""
+    return MARKERS[(position + position // len(COLORS)) % len(MARKERS)]
 
 
 def grid_shape(n: int, most_columns: int) -> tuple[int, int]:

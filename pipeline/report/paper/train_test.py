@@ -29,8 +29,10 @@ _UNDERLINED = (
     " Underlined: no difference from the best can be seen (paired on the same images, units and seeds as sources of "
     "variance; 5 %, by Holm's method over all pairs of methods)."
 )
+_UNTESTED_MEANS = " Means are not tested."
 Differences = Mapping[tuple[str, str, frozenset[str]], bool]
-"""Train dataset, test set and two methods -> whether a difference of them can be seen."""
+"""Train dataset, test set and two methods -> whether a difference of them can be seen. The train dataset is
+`NO_TRAINING` where nothing that was trained was scored on the test set."""
 
 
 def matrix_tables(
@@ -52,7 +54,7 @@ def matrix_tables(
         for number, comparison in enumerate(sets, start=1):
             for metric in METRICS:
                 name = file_stem("matrix", encoder, metric, f"set {number}" if len(sets) > 1 else "")
-                known = (differences(encoder, metric) or None) if differences else None
+                known = differences(encoder, metric) if differences and len(members) > 1 else None
                 yield _matrix(name, comparison.groups, metric, uncertainty, known)
 
 
@@ -93,7 +95,7 @@ def caption_of(what: str, groups: Sequence[Group], cells: Sequence[Cell], signs:
         stand_in_sentence(groups),
         test_sentence(groups, cells),
         encoder_sentence(groups),
-        seeds_sentence(groups),
+        seeds_sentence(groups, cells),
         selection_sentence(groups),
         signs,
     )
@@ -107,7 +109,13 @@ def _matrix(
     blocks = {train: ComparisonSet(tuple(trained_on(groups, train))) for train in trains_of(groups)}
     means = {train: _mean_tests(block, train) for train, block in blocks.items()}
     has_mean = any(len(unseen) > 1 for unseen in means.values())
-    signs = "Bold: the best of a train dataset." + (_UNDERLINED if differences is not None else "")
+    rows = {
+        train: _rows(block, train, tests, metric, uncertainty, has_mean=has_mean) for train, block in blocks.items()
+    }
+    signs = "Bold: the best of a train dataset."
+    if differences is not None:
+        signs += _UNDERLINED + (_UNTESTED_MEANS if has_mean else "") + _not_compared(rows, tests, differences)
+        rows = {train: _tied(block, train, tests, differences) for train, block in rows.items()}
     if has_mean:
         listed = "; ".join(f"{train}: {', '.join(unseen) or 'none'}" for train, unseen in means.items())
         signs += f" Unseen mean: over the unseen test sets that all methods of a train dataset have ({listed})."
@@ -117,12 +125,7 @@ def _matrix(
         caption_of(what, groups, [cell for group in groups for cell in group.cells.values()], signs),
         ("Train", "Method", *tests, *(["Unseen mean"] if has_mean else [])),
         2,
-        tuple(
-            block_of(
-                _tied(_rows(block, train, tests, metric, uncertainty, has_mean=has_mean), train, tests, differences)
-            )
-            for train, block in blocks.items()
-        ),
+        tuple(map(block_of, rows.values())),
     )
 
 
@@ -149,18 +152,39 @@ def _rows(
     return rows
 
 
-def _tied(
-    rows: list[_NamedResults], train: str, tests: Sequence[str], differences: Differences | None
-) -> list[_NamedResults]:
+def _tied(rows: list[_NamedResults], train: str, tests: Sequence[str], differences: Differences) -> list[_NamedResults]:
     """The rows with those results marked that were compared with all that are best, and differ from none."""
-    if not differences:
-        return rows
     marked = [(heads, list(results)) for heads, results in rows]
     for i, test in enumerate(tests):
-        best = best_rank([results[i] for _, results in rows])
-        leaders = {heads[1] for heads, results in rows if best is not None and results[i].rank == best}
-        for heads, results in marked:
-            pairs = [(train, test, frozenset({heads[1], leader})) for leader in leaders]
-            if heads[1] not in leaders and pairs and all(differences.get(pair) is False for pair in pairs):
+        for row, found in _from_best(rows, train, i, test, differences):
+            if all(differs is False for differs in found):
+                results = marked[row][1]
                 results[i] = replace(results[i], is_tied=True)
     return marked
+
+
+def _not_compared(rows: Mapping[str, list[_NamedResults]], tests: Sequence[str], differences: Differences) -> str:
+    """A sentence on results without a mark that were not compared with the best; empty if there is none."""
+    names = [
+        f"{block[row][0][1]}, trained on {train}, on {test}"
+        for train, block in rows.items()
+        for i, test in enumerate(tests)
+        for row, found in _from_best(block, train, i, test, differences)
+        if None in found
+    ]
+    return f" Not compared with the best: {'; '.join(names)}." if names else ""
+
+
+def _from_best(
+    rows: list[_NamedResults], train: str, column: int, test: str, differences: Differences
+) -> Iterator[tuple[int, list[bool | None]]]:
+    """Of each result that is not best: its row, and whether it differs from each that is best, None if not compared."""
+    best = best_rank([results[column] for _, results in rows])
+    leaders = [heads[1] for heads, results in rows if best is not None and results[column].rank == best]
+    for row, (heads, results) in enumerate(rows):
+        if leaders and heads[1] not in leaders and not results[column].is_missing:
+            pairs = [frozenset({heads[1], leader}) for leader in leaders]
+            yield (
+                row,
+                [differences.get((train, test, pair), differences.get((NO_TRAINING, test, pair))) for pair in pairs],
+            )

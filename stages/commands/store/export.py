@@ -102,12 +102,12 @@ def command(
 
 
 def _exported(store: AnyPath, output: Path, chosen: dict[str, Any], options: dict[str, Any]) -> ExportResult:
-    from stages.workflows.exports import export_form, export_store
+    from stages.workflows.exports import ExportSelection, export_form, export_store
 
     _refuse_others(_OF_ATLAS, "--atlas")
     form = export_form(*(options[name] for name in ("rejected", "dtype", "plain_list")))
-    others = {name: options[name] for name in ("feature", "view", "croissant")}
-    return export_store(store, output, form=form, **chosen, **others)
+    selected = ExportSelection(**chosen, feature=options["feature"], view=options["view"])
+    return export_store(store, output, selected, form=form, croissant=options["croissant"])
 
 
 def _exported_atlas(store: AnyPath, output: Path, chosen: dict[str, Any], options: dict[str, Any]) -> ExportResult:

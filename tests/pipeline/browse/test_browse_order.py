@@ -6,11 +6,12 @@ import base64
 import json
 
 import numpy as np
+from PIL import ImageFont
 
 from pipeline.browse.page_files import data_script, run_script
 from pipeline.browse.pictures import missing_picture
 from pipeline.browse.projection import Plane
-from pipeline.browse.sheet import Mistake, draw_mistakes
+from pipeline.browse.sheet import Mistake, draw_mistakes, end_that_fits
 from pipeline.browse.units import NO_CLASS, Predicted, UnitMap, confident_mistakes
 
 
@@ -58,7 +59,14 @@ def test_a_missing_picture_is_grey_with_words_on_it() -> None:
 
 
 def test_a_sheet_has_rows_of_six() -> None:
-    mistake = Mistake(missing_picture("x"), "fear 90.0 %", "label anger")
+    mistake = Mistake(missing_picture("x"), "fear 90.0 %", "label anger", "7.png")
     six, seven = (draw_mistakes("title", [mistake] * n) for n in (6, 7))
     assert six.width == seven.width
     assert seven.height > six.height > draw_mistakes("title", []).height
+
+
+def test_an_id_that_is_too_wide_keeps_its_end() -> None:
+    font = ImageFont.load_default(12)
+    width = font.getlength("...b/7.png")
+    assert end_that_fits("a/b/7.png", font.getlength("a/b/7.png"), font) == "a/b/7.png"
+    assert end_that_fits("images/a/b/7.png", width, font) == "...b/7.png"

@@ -21,7 +21,7 @@ CHANCE = 3 * math.sqrt(0.05 * 0.95 / N)  # three standard errors of a share of 5
     "scenario",
     [
         {"n": 120},
-        {"n": 120, "groups": True},
+        {"n": 120, "people": 8},
         {"n": 431, "seeds": 3, "seed_sd": 0.3},
         {"n": 3136, "seeds": 3, "seed_sd": 0.1},
     ],
@@ -32,6 +32,7 @@ def test_equal_methods_seldom_differ_and_intervals_cover(scenario: dict[str, Any
     shares = SIMULATION["simulate"](drawn, N, np.random.default_rng(0))
     assert shares["found"] <= 0.05 + CHANCE
     assert shares["covered"] >= 0.95 - CHANCE
+    assert shares["disagree"] == 0
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def tree(added: Tree) -> Tree:
 
 def test_the_example_is_short_and_its_entry_is_the_one_of_the_page() -> None:
     assert len(MODULE.splitlines()) < 40
-    assert "its entry in the registry is `Rafd()`" in " ".join(SECTION.split())
+    assert 'its entry in the registry is `"rafd": "rafd.Rafd"`' in " ".join(SECTION.split())
 
 
 class TestEveryForm(test_layout_contract.TestEveryForm):

@@ -61,6 +61,7 @@ def units_of(table: SampleTable) -> pd.DataFrame:
 
 def test_every_layout_has_a_tree() -> None:
     assert {tree.layout for tree in TREES.values()} == set(LAYOUTS)
+    assert [layout.name for layout in LAYOUTS.values()] == list(LAYOUTS)
 
 
 class TestEveryTable:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.learning.concurrency import concurrently, n_side_by_side, raise_if_stopped
-from pipeline.progress import Progress
+from pipeline.progress import CombinedProgress, Progress
 
 
 def tasks(n, barrier=None):
@@ -157,3 +157,24 @@ def test_the_last_tasks_begin_together(n, n_threads, at_once):
     done = concurrently([lambda on_progress, i=i: task(i, on_progress) for i in range(n)], lambda p: None, n_threads)
     assert sorted(done) == list(range(n))
     assert most <= 2 * n_threads - 1
+
+
+def test_parts_of_different_length_never_have_more_done_than_there_is() -> None:
+    """Of three parts the first has 10 steps, which is taken for the others; with the second, of 20, two have 30, and
+    three 45; with the third, of 3, all have 33.
+    """
+    steps: list[tuple[int, int]] = []
+    combined = CombinedProgress(3, lambda step: steps.append((step.done, step.total)))
+    for i, n in enumerate((10, 20, 3)):
+        for done in range(1, n + 1):
+            combined.of(i)(Progress("train", done, n))
+    assert [steps[i] for i in (0, 9, 10, 29, 30, 32)] == [(1, 30), (10, 30), (11, 45), (30, 45), (31, 33), (33, 33)]
+    assert all(done <= total for done, total in steps)
+
+
+def test_a_part_whose_length_is_not_known_leaves_the_sum_unknown() -> None:
+    steps: list[int] = []
+    combined = CombinedProgress(2, lambda step: steps.append(step.total))
+    combined.of(0)(Progress("train", 1, 5))
+    combined.of(1)(Progress("train", 1, 0))
+    assert steps == [10, 0]

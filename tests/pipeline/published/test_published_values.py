@@ -51,6 +51,15 @@ def test_every_claim_names_what_exists() -> None:
             assert claim.note, claim
 
 
+def test_options_of_a_test_set_are_those_of_its_layout_and_of_examples() -> None:
+    """A misspelt one would never be compared with anything."""
+    for claim in CLAIMS:
+        for names, options in ((claim.test_set.datasets, claim.test_set.options), (claim.trains, claim.train_options)):
+            for name in set(names) & LAYOUTS.keys() if options else ():
+                known = LAYOUTS[name].Options.model_validate(options)
+                assert known.model_dump(include=set(options)) == options, claim
+
+
 def test_encoders_are_named_where_the_result_depends_on_one() -> None:
     for claim in CLAIMS:
         for encoder in claim.encoders:

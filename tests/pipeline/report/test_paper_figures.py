@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,13 @@ from report_samples import STAND_IN, crossed_runs, make_run, score_json
 from pipeline.report import ReportRun
 from pipeline.report.groups import group_runs
 from pipeline.report.paper.confusion import confusion_figures
-from pipeline.report.paper.figures import FIGURES, Sources, grid_variants, paper_figures
+from pipeline.report.paper.figures import FIGURES, grid_variants, paper_figures
 from pipeline.report.paper.projection import FeaturePair, feature_figures, projected
 from pipeline.report.paper.ranking import ranking_figures
-from pipeline.report.paper.reliability import Confidences, reliability_bins, reliability_figures
+from pipeline.report.paper.reliability import reliability_bins, reliability_figures, without_reliability
 from pipeline.report.paper.sensitivity import sensitivity_figures, sweeps_of
-from pipeline.report.paper.style import PaperFigure, wrapped
+from pipeline.report.paper.style import PaperFigure, color_of, marker_of, wrapped
+from pipeline.report.reliability import Reliability
 from stages import names
 
 
@@ -141,7 +143,7 @@ def test_bins_of_reliability_are_those_of_the_calibration_error() -> None:
     """Of four bins (0, 1/4], ...: 0.25 is in the first, 0.26 in the second; 0.9 and 1.0, one of them right, are in the
     last.
     """
-    bins = reliability_bins(Confidences(np.array([0.25, 0.26, 0.9, 1.0]), np.array([True, False, True, False])), 4)
+    bins = reliability_bins(Reliability.of(np.array([0.25, 0.26, 0.9, 1.0]), np.array([True, False, True, False]), 4))
     assert [(each.low, each.high, each.n, each.accuracy) for each in bins] == [
         (0.0, 0.25, 1, 1.0),
         (0.25, 0.5, 1, 0.0),
@@ -155,18 +157,41 @@ def test_bins_of_reliability_are_those_of_the_calibration_error() -> None:
 
 
 def test_reliability_is_of_the_lowest_seed_of_each_train_dataset() -> None:
-    read = []
-
-    def confidences(run: ReportRun, score: Any) -> Confidences:
-        read.append((run.dataset, run.seed, score.test))
-        return Confidences(np.array([0.5, 0.9]), np.array([True, True]))
-
+    bins = Reliability.of(np.array([0.5, 0.9]), np.array([True, True]))
     runs = [make_run([score_json("c", 0.5)], dataset=train, seed=seed) for train in "ab" for seed in (4, 3)]
-    figures = list(reliability_figures(group_runs(runs), confidences))
-    assert read == [("a", 3, "c"), ("b", 3, "c")]
-    assert figures[0].name == "reliability-mini-probe-a-c"
+    groups = group_runs([with_reliability(run, bins) for run in runs])
+    figures = list(reliability_figures(groups))
+    assert [figure.name for figure in figures] == ["reliability-mini-probe-a-c", "reliability-mini-probe-b-c"]
     assert "seed 3" in figures[0].caption
     assert list(figures[0].data["n"]) == [1, 1]
+    assert without_reliability(groups) == []
+
+
+def test_a_score_whose_predictions_are_not_here_has_no_figure_of_reliability_and_is_named() -> None:
+    bins = Reliability.of(np.array([0.5]), np.array([True]))
+    first, second = (make_run([score_json("c", 0.5)], dataset=train) for train in "ab")
+    groups = group_runs([with_reliability(first, bins), second])
+    assert [figure.name for figure in reliability_figures(groups)] == ["reliability-mini-probe-a-c"]
+    assert without_reliability(groups) == ["probe of b on c"]
+
+
+def with_reliability(run: ReportRun, bins: Reliability) -> ReportRun:
+    return replace(run, scores=tuple(score.model_copy(update={"reliability": bins}) for score in run.scores))
+
+
+def test_the_caption_of_a_single_head_is_of_its_own_train_dataset() -> None:
+    """The head that was trained on b knows 3 of the 20 images; that of a knows none."""
+    runs = [
+        make_run([score_json("c", 0.5, overlap={"train": n, "val": 0})], dataset=train)
+        for train, n in (("a", 0), ("b", 3))
+    ]
+    bins = Reliability.of(np.array([0.5, 0.9]), np.array([True, True]))
+    groups = group_runs([with_reliability(run, bins) for run in runs])
+    for figures in (
+        reliability_figures(groups),
+        feature_figures(groups, lambda run, score, most: clusters()),
+    ):
+        assert ["≡" in figure.caption for figure in figures] == [False, True]
 
 
 def clusters() -> FeaturePair:
@@ -206,13 +231,18 @@ def test_single_heads_of_a_grid_are_left_out_where_the_method_has_others() -> No
         "lambda_sep=1.5,beta_div=5.0",
         "lambda_sep=1.5,beta_div=10.0",
     ]
-    sources = Sources(lambda run, score: Confidences(np.array([0.5]), np.array([True])), lambda run, score, most: None)
-    names = [figure.name for figure in paper_figures(groups, ["confusion"], sources)]
+    names = [figure.name for figure in paper_figures(groups, ["confusion"], lambda run, score, most: None)]
     assert names == ["confusion-mini-scn-lr-1-a-a", "confusion-mini-cafe-a-a"]
 
 
 def test_the_names_that_a_request_takes_are_those_of_the_figures() -> None:
     assert tuple(FIGURES) == names.FIGURES
+
+
+def test_no_two_series_look_the_same() -> None:
+    """The compound sets have 11 and 14 expressions, more than there are colours."""
+    styles = {(color_of(i), marker_of(i)) for i in range(64)}
+    assert len(styles) == 64
 
 
 def test_long_names_are_broken_where_they_have_a_place() -> None:

@@ -8,11 +8,11 @@ import pytest
 from report_samples import Page, crossed_runs, make_run, score_json
 
 from pipeline.errors import InputError
-from pipeline.footnotes import AUDIT_LEGENDS, FLAGGED, MISREAD, NEAR_LEGEND, DatasetFinding
+from pipeline.footnotes import AUDIT_LEGENDS, FLAGGED, MISREAD, DatasetFinding, near_legend
 from pipeline.records import Scores
 from pipeline.records.files import Advice
 from pipeline.records.scores import require_rates
-from pipeline.report import Report, ReportRun, build_report
+from pipeline.report import Report, ReportContext, ReportRun, build_report
 from pipeline.report.formatting import overlap_text
 from pipeline.report.groups import group_runs
 
@@ -49,7 +49,9 @@ def test_the_page_has_a_section_with_findings_and_counts() -> None:
         DatasetFinding("b", "labels fit the order `affectnet`", MISREAD),
         DatasetFinding("b", "3 people of test are also in train: 9 rows"),
     ]
-    report = build_report(runs(near_overlap=NEAR, overlap={"train": 4, "val": 0}), [], "now", audits=findings)
+    report = build_report(
+        runs(near_overlap=NEAR, overlap={"train": 4, "val": 0}), [], "now", ReportContext(audits=findings)
+    )
     page = Page(report.html)
     assert page.tables["What was found in each dataset"][1:] == [
         ["b", "labels fit the order `affectnet` ‡"],
@@ -60,7 +62,7 @@ def test_the_page_has_a_section_with_findings_and_counts() -> None:
         ["Trained on", "Tested on", "n", "bytes", "pixels", "phash", "Share, in percent", "Left out"],
         ["a", "b", "20", "4", "1", "2", "35.0", "0"],
     ]
-    assert NEAR_LEGEND in page.text
+    assert near_legend() in page.text
     assert report.tables["matrix"].query("test == 'b'")["near_overlap"].tolist() == [3]
 
 
@@ -82,7 +84,7 @@ def symbols_of(report: Report) -> dict[tuple[str, str], str]:
 
 def test_every_cell_that_a_finding_on_a_dataset_touches_has_its_symbol() -> None:
     """Those tested on the dataset, those of a head that was trained on it, and the means over them."""
-    report = build_report(crossed_runs(), [], "now", audits=[COUNTS_OF_B, PEOPLE_OF_C, ORDER_OF_A])
+    report = build_report(crossed_runs(), [], "now", ReportContext(audits=[COUNTS_OF_B, PEOPLE_OF_C, ORDER_OF_A]))
     assert symbols_of(report) == {
         ("a", "a"): "‡", ("a", "b"): "‡", ("a", "c"): "‡§", ("a", "unseen"): "‡§",
         ("b", "a"): "‡", ("b", "b"): "", ("b", "c"): "§", ("b", "unseen"): "‡§",
@@ -99,12 +101,12 @@ def test_every_cell_that_a_finding_on_a_dataset_touches_has_its_symbol() -> None
 
 def test_a_head_that_learned_nothing_of_a_misread_dataset_is_not_marked_with_it() -> None:
     zero_shot = make_run([score_json("a", 0.5, seen=True), score_json("b", 0.5)], dataset="a", method="zero-shot")
-    cells = build_report([zero_shot], [], "now", audits=[ORDER_OF_A]).tables["cells"].set_index("test")
+    cells = build_report([zero_shot], [], "now", ReportContext(audits=[ORDER_OF_A])).tables["cells"].set_index("test")
     assert cells["audit"].to_dict() == {"a": str(ORDER_OF_A), "b": ""}
 
 
 def test_only_symbols_on_the_page_have_a_legend() -> None:
-    page = Page(build_report(crossed_runs(), [], "now", audits=[COUNTS_OF_B, PEOPLE_OF_C]).html)
+    page = Page(build_report(crossed_runs(), [], "now", ReportContext(audits=[COUNTS_OF_B, PEOPLE_OF_C])).html)
     assert AUDIT_LEGENDS[FLAGGED] in page.text
     assert AUDIT_LEGENDS[MISREAD] not in page.text
 
@@ -112,7 +114,7 @@ def test_only_symbols_on_the_page_have_a_legend() -> None:
 def test_without_audits_there_is_no_section_and_no_legend() -> None:
     page = Page(build_report(runs(), [], "now").html)
     assert "Audit" not in page.text
-    assert NEAR_LEGEND not in page.text
+    assert near_legend() not in page.text
 
 
 def test_more_near_pictures_than_images_are_refused() -> None:

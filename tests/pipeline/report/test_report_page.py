@@ -12,7 +12,7 @@ from report_samples import CLASSES, STAND_IN, Page, crossed_runs, digest, make_r
 
 from pipeline.footnotes import LEGEND
 from pipeline.learning.metrics import METRICS
-from pipeline.report import ReportRun, StoreSummary, build_report
+from pipeline.report import ReportContext, ReportRun, StoreSummary, build_report
 from pipeline.report.reliability import Reliability
 from pipeline.tables.labels import CLASS_SETS
 
@@ -21,7 +21,9 @@ LIMIT_KB = 90  # of the small page here; that of the sample has a test in the br
 
 
 def page(runs: list[ReportRun], stores: list[StoreSummary] | None = None) -> Page:
-    return Page(build_report(runs, stores or [], DATE, evaluate_command="fer-stage evaluate --run runs").html)
+    return Page(
+        build_report(runs, stores or [], DATE, ReportContext(evaluate_command="fer-stage evaluate --run runs")).html
+    )
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +137,7 @@ def test_runs_that_were_never_evaluated_still_make_a_page() -> None:
 
 def test_all_that_was_never_evaluated_is_in_one_note() -> None:
     runs = [make_run([]), make_run([], method="other"), *crossed_runs(method="third")]
-    html = build_report(runs, [], DATE, evaluate_command="fer-stage evaluate --run runs").html
+    html = build_report(runs, [], DATE, ReportContext(evaluate_command="fer-stage evaluate --run runs")).html
     assert html.count("Not evaluated yet") == 1
     assert "Not evaluated yet: other on mini, probe on mini. Run" in html
 

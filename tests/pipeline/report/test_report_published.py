@@ -12,7 +12,7 @@ from run_records import FEATURES, KEY
 
 from pipeline.methods.mask.options import CafeConfig
 from pipeline.published import ANY, FILE, Claim, PublishedSet
-from pipeline.report import build_report
+from pipeline.report import ReportContext, build_report
 from pipeline.report.groups import group_runs
 from pipeline.report.published import PublishedResult, Target, compare_with_published
 from pipeline.report.published_tables import published_frame, verdict_text
@@ -28,6 +28,7 @@ CLAIM = Claim(
     note="",
 )
 CONFIG = CafeConfig()
+_ALIGNMENT = {"recipe": "square", "version": 1, "margin": 0.25, "detector": {"name": "yunet"}}
 TARGET = Target(CLAIM, CONFIG, 224)
 
 
@@ -124,6 +125,32 @@ class TestReasons:
             "other images: N = 20, published on 22",
         )
 
+    def test_other_labels_or_images_under_the_same_name_and_number(self) -> None:
+        """Train labels of another list change no test image: without the option of the layout nothing would show."""
+        claim = replace(CLAIM, train_options={"labels": ""}, test_set=replace(SET, options={"rule": "majority"}))
+        target = replace(TARGET, claim=claim)
+        within = [score_json("a", 0.45, seen=True, store_key=KEY, options={"labels": "noise03.txt"})]
+        (run,) = _run(0.45)
+        for options, reasons in (
+            ({"rule": "majority"}, ["other labels or images of a: labels=noise03.txt (published: none)"]),
+            (
+                {"rule": "argmax"},
+                [
+                    "other labels or images of b: rule=argmax (published: majority)",
+                    "other labels or images of a: labels=noise03.txt (published: none)",
+                ],
+            ),
+        ):
+            scores = [*within, score_json("b", 0.45, options=options, store_key="12" * 32)]
+            changes = {"config": run.record.config, "encoder": "clip", "encoder_spec": SPEC, "key": KEY}
+            result = _one([make_run(scores, method="cafe", **changes)], target)
+            assert list(result.reasons) == reasons
+
+    def test_aligned_faces(self) -> None:
+        aligned = FEATURES | {"preprocess": {**FEATURES["preprocess"], "alignment": _ALIGNMENT}}
+        (run,) = _run(0.45, encoder_identity=aligned)
+        assert _one([run]).reasons == ("faces aligned by fer-stage, published on the images as they are released",)
+
     def test_weights_where_the_paper_has_none(self) -> None:
         target = replace(TARGET, claim=replace(CLAIM, options={}))
         assert _one(_run(0.45), target).reasons == ("with pretrained weights, published without",)
@@ -179,7 +206,7 @@ class TestChoice:
 
 class TestTables:
     def test_the_page_and_the_table_have_every_result(self) -> None:
-        report = build_report(_run(0.45, encoder_note=STAND_IN), [], "now", targets=[TARGET])
+        report = build_report(_run(0.45, encoder_note=STAND_IN), [], "now", ReportContext(targets=[TARGET]))
         frame = report.tables["published"]
         row = frame.iloc[0]
         assert (row["published"], row["ours"], row["ours_low"], row["ours_high"]) == (0.5, 0.45, 0.25, 0.75)

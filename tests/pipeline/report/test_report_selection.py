@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from report_samples import Page, make_run, make_store, score_json
 
-from pipeline.footnotes import OVERLAP_LEGEND
-from pipeline.report import ReportRun, build_report
+from pipeline.footnotes import overlap_legend
+from pipeline.report import ReportContext, ReportRun, build_report
 from pipeline.report.runs import select_scores
 
 
@@ -54,11 +54,11 @@ def test_a_score_with_overlapping_images_has_its_share_wherever_it_is() -> None:
         "50.0 ≡ 10 %", "70.0 ≡ ?", "60.0", "60.0 ≡"
     ]  # fmt: skip
     assert [row[1] for row in read.tables["Every score, in percent"][1:]] == ["b ≡ 10 %", "c ≡ ?", "d"]
-    assert OVERLAP_LEGEND in read.text
+    assert overlap_legend() in read.text
 
 
 def test_no_legend_of_overlap_without_any() -> None:
-    assert OVERLAP_LEGEND not in page(make_run([score_json("b", 0.5)])).text
+    assert overlap_legend() not in page(make_run([score_json("b", 0.5)])).text
 
 
 def test_the_error_of_a_perfect_head_is_beside_the_calibration_error() -> None:
@@ -75,7 +75,7 @@ def test_features_of_another_precision_than_those_trained_on_are_noted() -> None
 def test_scores_of_other_features_than_the_store_has_now_are_noted() -> None:
     runs = [make_run([score_json("a", 0.5, seen=True), score_json("b", 0.5)])]
     stores = [make_store(), make_store(dataset="b", key="ef" * 32)]
-    notes = build_report(runs, stores, "today", evaluate_command="fer-stage evaluate --run runs").notes
+    notes = build_report(runs, stores, "today", ReportContext(evaluate_command="fer-stage evaluate --run runs")).notes
     assert [note for note in notes if "other features" in note] == [
         "1 of 1 scores on b are of other features than the store of mini has now. "
         "Score the heads again: fer-stage evaluate --run runs"

@@ -16,9 +16,13 @@ from typing import Any
 import numpy as np
 from clip_project import as_clips
 from PIL import Image
+from unit_stores import rows, write_store
 
 import stages
 from pipeline.browse.projection import principal_plane
+from pipeline.progress import Progress
+from stages.requests import BrowseRequest
+from stages.workflows.browse import browse
 
 FerStage = Callable[..., Any]
 RUN = "runs/untrained/feature-mask/sample-a/seed-0"
@@ -68,6 +72,33 @@ def test_a_folder_has_the_page_and_copies_and_says_so(project: Path, fer_stage: 
     assert "expected a new or empty folder" in fer_stage("browse", RUN, "--out", "page", code=1)
 
 
+def test_an_empty_current_folder_takes_the_page(project: Path, fer_stage: FerStage, monkeypatch: Any) -> None:
+    """`.` has no name of its own, from which that of the unfinished folder could be made."""
+    Path("page").mkdir()
+    monkeypatch.chdir("page")
+    places = ("--features", "../features", "--tables", "../tables")
+    fer_stage("browse", f"../{RUN}", "--dataset", "sample-e", "--out", ".", *places)
+    assert (project / "page/index.html").is_file()
+
+
+def test_an_unfinished_folder_is_kept_out_of_git(project: Path) -> None:
+    """A program that is killed leaves it, with pictures."""
+    seen = []
+
+    def look(progress: Progress) -> None:
+        if progress.what == "files of the page":
+            seen.append((Path(".page.unfinished/.gitignore").exists(), Path(".page.unfinished/index.html").exists()))
+
+    browse(BrowseRequest("features/untrained/sample-a.zarr", split="train", out="page"), look)
+    assert seen[0] == (True, False)
+
+
+def test_a_place_that_is_taken_is_refused_in_a_dry_run_too(project: Path, fer_stage: FerStage) -> None:
+    assert "expected a new or empty folder" in fer_stage("browse", RUN, "--out", "runs", "--dry-run", code=1)
+    Path("page").write_text("")
+    assert "found a file" in fer_stage("browse", RUN, "--out", "page", "--dry-run", code=1)
+
+
 def test_a_dry_run_writes_nothing(project: Path, fer_stage: FerStage) -> None:
     fer_stage("browse", RUN, "--dataset", "sample-e", "--out", "page", "--sheet", "sheet.png", "--dry-run")
     assert not Path("page").exists()
@@ -97,6 +128,13 @@ def test_a_run_that_was_not_evaluated_is_an_error_with_the_command(project: Path
     assert "no trained run at nowhere" in fer_stage("browse", "nowhere", code=1)
 
 
+def test_a_split_without_scores_is_an_error_with_what_there_is(project: Path, fer_stage: FerStage) -> None:
+    """`evaluate` would not score it either."""
+    message = fer_stage("browse", RUN, "--split", "train", code=1)
+    assert "expected scores on the train split, found some on test alone" in message
+    assert "Name --split test" in message
+
+
 def test_features_that_were_made_again_are_refused(project: Path, fer_stage: FerStage) -> None:
     """Places would be of other features than those that were predicted from."""
     Path("params.yaml").write_text(Path("params.yaml").read_text().replace("float32", "float16"))
@@ -114,6 +152,18 @@ def test_a_store_is_shown_without_predictions(project: Path, fer_stage: FerStage
     assert record["mistakes"] == {}
     assert stages.browse(store, split="train").frame["id"].tolist() == frame["id"].tolist()
     assert "expected runs or stores, found both" in fer_stage("browse", store, RUN, code=1)
+    assert "--dataset chooses test sets of runs" in fer_stage("browse", store, "--dataset", "sample-e", code=1)
+    twice = fer_stage("browse", store, str(Path(store).absolute()), "--split", "train", "--dry-run", "--format", "json")
+    assert twice["units"] == len(frame)
+
+
+def test_features_of_two_encoders_are_not_one_scatter(project: Path, fer_stage: FerStage) -> None:
+    """Two folders of the name `untrained`: places and cosines of both together would mean nothing."""
+    frame = rows(3, split=["train"] * 3)
+    write_store(Path("elsewhere/untrained/other.zarr"), frame, np.eye(3, 8, dtype=np.float32))
+    stores = ("features/untrained/sample-a.zarr", "elsewhere/untrained/other.zarr")
+    message = fer_stage("browse", *stores, "--split", "train", "--dry-run", code=1)
+    assert "expected features of the encoder of features/untrained/sample-a.zarr, found those of another one" in message
 
 
 def test_a_clip_is_one_unit_with_its_frames(project: Path, fer_stage: FerStage) -> None:

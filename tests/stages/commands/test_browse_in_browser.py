@@ -115,7 +115,7 @@ def test_a_cell_of_the_confusion_opens_its_pictures(browser: Browser, address: s
 def test_filters_and_a_condition_leave_what_they_say(browser: Browser, address: str, result: BrowseResult) -> None:
     opened(browser, address)
     frame = result.frame
-    browser.run(f"{CHOOSE}('label', 'fear')")
+    browser.run(f"{CHOOSE}('label', {result.maps[0].labels.index('fear')})")
     assert set(result.ids[0][browser.run(PICTURES)]) == set(frame.query("label == 'fear'")["id"])
     assert where(browser, "correct == 0 and dataset == 'sample-e'") == ""
     wrong = frame.query("label == 'fear' and prediction != 'fear' and dataset == 'sample-e (test)'")
@@ -143,6 +143,9 @@ def test_a_click_on_a_point_opens_its_picture_with_neighbors(
         await new Promise((done) => setTimeout(done, 20));
     })()""")
     assert result.ids[0][unit] in browser.run("document.getElementById('facts').innerText")
+    shown = result.frame.set_index("id").loc[result.ids[0][unit]]
+    caption = f"{shown['label']} → {shown['prediction']}, {100 * shown['probability']:.1f} %"
+    assert browser.run("document.getElementById('unit').innerText") == caption
     assert browser.run("document.querySelectorAll('#near button').length") == 12
     assert browser.run(LOADED) == ""
     assert_quiet(browser, address)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from scored_runs import CLASSES, write_run
+from scored_runs import CLASSES, answers, write_run
 
 import stages
 from pipeline.errors import InputError, MismatchError
@@ -20,13 +20,6 @@ from stages.errors import StageError
 FerStage = Callable[..., Any]
 N = 150
 LABELS = [CLASSES[i % 3] for i in range(N)]
-
-
-def answers(n_right: int, seed: int = 0, labels: Sequence[str] = LABELS) -> tuple[list[str], list[str]]:
-    """Labels, and predictions of which as many are right, drawn."""
-    right = np.random.default_rng(seed).permutation(len(labels)) < n_right
-    wrong = [CLASSES[(CLASSES.index(label) + 1) % 3] for label in labels]
-    return list(labels), [label if ok else other for label, other, ok in zip(labels, wrong, right, strict=True)]
 
 
 @pytest.fixture
@@ -90,6 +83,13 @@ def test_no_difference_is_stated_with_the_smallest_that_could_be_seen(
     assert "a -> b: no difference of cafe and linear-probe can be seen with N = 150 (p " in err
     assert "the smallest that could is " in err
     assert "ranks over 1 test dataset can show no difference of methods: at least 6 are needed" in err
+
+
+def test_a_small_difference_of_many_units_is_not_rounded_to_none(two: Path) -> None:
+    pair = stages.compare("runs").pairs[0]
+    found = replace(pair.difference, first=0.70034, second=0.7, smallest=0.00021)
+    assert "by 0.034 points (p " in replace(pair, difference=found, p_holm=0.01).conclusion
+    assert replace(pair, difference=found, p_holm=0.5).conclusion.endswith("the smallest that could is 0.021 points")
 
 
 def test_p_is_corrected_for_all_that_is_compared(empty: Path) -> None:
@@ -215,6 +215,26 @@ def test_places_where_one_method_alone_was_scored_are_named(two: Path) -> None:
     assert result.ranking is None
 
 
+def test_a_dataset_of_one_person_is_left_out_with_a_note(empty: Path) -> None:
+    """The other test datasets are compared as if it were not there."""
+    for method, n_right in (("cafe", 100), ("linear-probe", 90)):
+        write_run(method, {"b": answers(n_right)}, subjects=["only"] * N)
+        write_run(method, {"b": answers(n_right)}, train="other")
+    result = stages.compare("runs")
+    assert result.frame["trained_on"].tolist() == ["other"]
+    assert any(note.startswith("Left out: a -> b: expected units of two groups or more") for note in result.notes)
+
+
+def test_methods_that_train_nothing_are_compared_where_no_other_was_scored(empty: Path) -> None:
+    """Where a trained method was scored they are compared with it; on c there are only these two."""
+    write_run("cafe", {"b": answers(100)})
+    for train, scale in (("a", 1), ("b", 2)):
+        config = {"logit_scale": scale}
+        write_run("zero-shot", {"b": answers(90), "c": answers(80)}, train=train, config=config, is_random=False)
+    frame = stages.compare("runs").frame
+    assert list(zip(frame["trained_on"], frame["dataset"], strict=True)) == [("a", "b")] * 3 + [("", "c")]
+
+
 def test_methods_are_ranked_over_test_datasets(empty: Path) -> None:
     for method, n_right in (("cafe", 130), ("linear-probe", 100)):
         write_run(method, {name: answers(n_right + i, i) for i, name in enumerate("bcdefg")})
@@ -223,6 +243,48 @@ def test_methods_are_ranked_over_test_datasets(empty: Path) -> None:
     assert result.ranking.mean_ranks == (1.0, 2.0)
     assert result.ranking.pairs == {("cafe", "linear-probe"): 2 / 64}
     assert "cafe ranks above linear-probe" in list(result.sentences())
+
+
+def test_runs_that_were_not_scored_are_named(empty: Path) -> None:
+    """Seed 1 has no score at all, seed 2 none on c; eac has none."""
+    for seed, names in enumerate(("bc", "", "b")):
+        write_run("cafe", {name: answers(100 + seed, seed) for name in names}, seed=seed)
+    write_run("linear-probe", {"b": answers(90), "c": answers(90)}, is_random=False)
+    write_run("eac", {})
+    notes = stages.compare("runs").notes
+    assert (
+        "Left out: 2 runs without scores: runs/mini/cafe/a/seed-1, runs/mini/eac/a/seed-0. To score them: "
+        "fer-stage evaluate --run runs" in notes
+    )
+    assert "Left out: a -> c: seed 2 of cafe, not scored there" in notes
+
+
+def test_what_makes_scores_too_high_is_stated(empty: Path) -> None:
+    """15 of the 150 units were train images of a head, and the encoder was trained on the test dataset."""
+    scored = {"split": "val", "encoder_saw": True, "overlap": {"train": 15, "val": 0}}
+    for method, n_right in (("cafe", 100), ("linear-probe", 98)):
+        write_run(method, {"b": answers(n_right)}, scored=scored)
+    notes = stages.compare("runs").notes
+    assert [note.partition(":")[0] for note in notes] == [
+        "Scores are of the validation split",
+        "a -> b",
+        "b † seen domain",
+    ]
+    assert notes[1].startswith("a -> b: 10.0 % of the images were in the training or validation data of a head")
+
+
+def test_heads_of_other_expressions_on_other_rows_get_advice_that_helps(empty: Path) -> None:
+    """The head of two expressions is scored without the rows of the third: no new evaluation changes that."""
+    write_run("cafe", {"b": answers(100)})
+    two_of_three = [label for label in LABELS if label != "neutral"]
+    write_run("linear-probe", {"b": (two_of_three, two_of_three)}, classes=CLASSES[:2])
+    with pytest.raises(MismatchError, match=r"cafe predicts 3 expressions and linear-probe 2.*the same `classes`"):
+        stages.compare("runs")
+
+
+def test_a_folder_that_is_named_twice_counts_once(two: Path) -> None:
+    once = stages.compare("runs")
+    assert stages.compare(["runs", two / "runs", "runs/mini/../mini/cafe"]).frame.equals(once.frame)
 
 
 def test_one_run_is_refused(two: Path, fer_stage: FerStage) -> None:

@@ -131,6 +131,14 @@ def test_a_row_with_more_equals_than_neighbours_is_not_its_own_neighbour(tmp_pat
     assert all(len(row["ids"]) == 2 and i not in row["ids"] for i, row in enumerate(written["neighbors"]))
 
 
+def test_the_only_row_of_a_file_has_no_neighbours(tmp_path: Path) -> None:
+    """The column is there: embedding-atlas is told of it by `--neighbors neighbors`."""
+    write_store(tmp_path / "drawn.zarr", rows(1), np.ones((1, 2), np.float32))
+    export_atlas(tmp_path / "drawn.zarr", tmp_path / "a.parquet", silent)
+    (near,) = pd.read_parquet(tmp_path / "a.parquet")["neighbors"]
+    assert (len(near["ids"]), len(near["distances"])) == (0, 0)
+
+
 def test_what_cannot_be_exported_is_refused(project: Path, fer_stage: FerStage, tmp_path: Path) -> None:
     path, out = tmp_path / "drawn.zarr", tmp_path / "a.parquet"
     write_store(path, rows(5001), np.random.default_rng(0).standard_normal((5001, 2)).astype(np.float32))

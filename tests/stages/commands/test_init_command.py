@@ -113,13 +113,18 @@ def test_a_folder_without_git_is_a_project_of_dvc_alone(empty: Path, fer_stage: 
 
 
 def test_git_ignores_faces_features_and_tables_and_nothing_of_the_project(empty: Path, fer_stage: FerStage) -> None:
-    fer_stage("init")
+    fer_stage("init", "--dataset", "x", "--layout", "folder", "--root", "my [photos]")
     for name in (
         "data/x/a.jpg",
+        "my [photos]/anger/a.txt",  # a dataset that is not below data/
         "tables/x.parquet",
         "faces/x.parquet",
         "features/mini/x.zarr/zarr.json",
         "runs/a.json",
+        "mistakes.png",  # of `browse --sheet`
+        "shown/IMG_1.JPG",
+        "shown/talk.Mp4",
+        "rows.parquet",  # of `query --output`
     ):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text("x")
@@ -129,6 +134,41 @@ def test_git_ignores_faces_features_and_tables_and_nothing_of_the_project(empty:
     subprocess.run(["git", "add", "-A"], check=True)
     listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True).stdout.split()
     assert set(listed) == {*NAMES, "reports/metrics.json"}
+
+
+def test_a_gitignore_that_is_there_is_kept_and_what_it_lacks_is_named(
+    empty: Path, capsys: pytest.CaptureFixture[str], fer_stage: FerStage
+) -> None:
+    from stages.cli import run
+
+    Path(".gitignore").write_text("*.log\ndata/\n/runs\n")
+    assert run(["init", "--dataset", "x", "--layout", "folder", "--root", "photos"]) == 0
+    warning = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:"))
+    assert " /tables/ " in warning
+    assert " /photos " in warning
+    assert "/data/" not in warning
+    assert "/runs" not in warning
+    assert Path(".gitignore").read_text() == "*.log\ndata/\n/runs\n"
+    Path(".gitignore").unlink()
+    fer_stage("init")
+    assert stages.init().not_ignored == ()
+
+
+def test_the_commands_of_the_readme_commit_what_metrics_are_compared_with(empty: Path, fer_stage: FerStage) -> None:
+    """Without dvc.yaml in the commit, DVC finds no metrics there."""
+    fer_stage("init")
+    Path("reports").mkdir()
+    for name in ("dvc.lock", "reports/metrics.json"):
+        Path(name).write_text("{}")
+    words = next(line for line in Path("README.md").read_text().splitlines() if line.startswith("git add")).split()
+    subprocess.run(words, check=True)
+    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True).stdout.split()
+    assert set(listed) == {*NAMES, "dvc.lock", "reports/metrics.json"}
+
+
+def test_a_project_without_git_is_told_of_no_commit(empty: Path, fer_stage: FerStage) -> None:
+    fer_stage("init", "--no-git")
+    assert "git commit" not in Path("README.md").read_text()
 
 
 def test_versions_alone_are_brought_up_to_date(empty: Path, fer_stage: FerStage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,16 +63,29 @@ def test_an_unknown_figure_is_refused_with_the_names_that_there_are(
     assert "'rankin'" in message
 
 
-def test_figures_of_predictions_that_are_gone_name_the_command_that_makes_them(
+def test_predictions_that_are_gone_are_noted_with_the_command_that_makes_them_for_the_page_and_for_figures(
     project: Path, fer_stage: Callable[..., Any]
 ) -> None:
-    shutil.rmtree(PREDICTIONS)
-    message = fer_stage("report", "--figures", "reliability", code=1)
-    command = f"fer-stage evaluate --run {RUN} --dataset sample-a"
-    assert command in message
-    assert run(command.split()[1:]) == 0
-    assert run([*command.split()[1:-1], "sample-e"]) == 0
+    shutil.rmtree(PREDICTIONS / "sample-a")
+    result = stages.report(figures=["reliability"])
+    assert {path.stem for path in result.files} == {"reliability-untrained-feature-mask-sample-a-sample-e"}
+    of_page, of_figures = result.notes
+    assert of_page.startswith("Left out of the reliability diagrams: 1 file")
+    assert of_figures == (
+        "No figure of reliability of feature-mask of sample-a on sample-a: the predictions that these scores are of "
+        "are not here. To make them: `fer-stage evaluate --run runs`"
+    )
+    assert run(["evaluate", "--run", "runs"]) == 0
     assert fer_stage("report", "--figures", "reliability", "--format", "json")["files"] == {"reports/figures": 8}
+
+
+def test_figures_without_matplotlib_name_the_extra_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fer_stage: Callable[..., Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # no runs: a later message would be of them
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    message = fer_stage("report", "--figures", "ranking", code=1)
+    assert "figures need the package matplotlib, found none. Run: pip install 'fer-stage[figures]'" in message
 
 
 def test_significance_is_what_compare_finds(project: Path, fer_stage: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -266,6 +267,21 @@ def test_the_answer_is_seen_at_once(browser: Browser, reports: Path, width: int)
     assert row < (300 if width == 1280 else 500)
 
 
+def test_means_over_a_part_of_the_pairs_fit_into_the_ranking(browser: Browser, reports: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(reports.parent / "runs", runs)
+    shutil.rmtree(runs / "scores" / "untrained" / "linear-probe" / "sample-a")
+    assert run(["report", "--runs", str(runs), "--reports", str(tmp_path)]) == 0
+    for width in WIDTHS:
+        browser.open(tmp_path / "index.html", width)
+        table, column, text = browser.run("""(() => {
+          const table = document.querySelector(".ranking");
+          return [table.offsetWidth, table.parentElement.clientWidth, table.innerText];
+        })()""")
+        assert "(1 of 2 pairs)" in text
+        assert table <= column
+
+
 def test_the_page_is_light(reports: Path) -> None:
     """1,000 bytes are a kB; 600 of them for the sample of `make repro`, which has five datasets and seven methods."""
     assert (reports / "index.html").stat().st_size < 200_000
@@ -333,6 +349,25 @@ def test_nothing_sticks_out_of_the_window(page: Callable[..., Browser], width: i
       unreachable: Array.from(document.querySelectorAll(".scroll")).filter((one) => one.tabIndex !== 0).length,
     })""")
     assert widths == {"page": width, "out": 0, "unreachable": 0}
+
+
+@pytest.mark.parametrize("width", [360, 400])
+def test_headers_of_the_ranking_stand_apart_on_a_phone(browser: Browser, reports: Path, width: int) -> None:
+    """Words in one line are 6 px apart or more, and none is right of the text below."""
+    browser.open(reports / "index.html", width)
+    words = browser.run(
+        """[...document.querySelectorAll(".ranking thead")].find((head) => head.offsetParent)
+        .querySelectorAll("th").values().map((head) => {
+          const range = document.createRange();
+          range.selectNodeContents(head);
+          return range.getBoundingClientRect().toJSON();
+        }).toArray()"""
+    )
+    assert len(words) == 5
+    assert max(box["right"] for box in words) <= width - 14
+    for one, other in itertools.combinations(words, 2):
+        if one["top"] < other["bottom"] and other["top"] < one["bottom"]:
+            assert max(one["left"], other["left"]) - min(one["right"], other["right"]) >= 6
 
 
 def test_matrices_need_no_scrolling_on_a_wide_screen(page: Callable[..., Browser]) -> None:

@@ -129,6 +129,12 @@ CHANGES: dict[str, tuple[Callable[[], object], str, str, str]] = {
         "missing",
         "",
     ),
+    "a description of a table that is gone": (
+        lambda: Path("tables/sample-a.croissant.json").unlink(),
+        "tables/sample-a.parquet",
+        "stale",
+        "tables/sample-a.croissant.json, which is written with it, is missing",
+    ),
     "options of a layout": (
         lambda: change_params(
             datasets={"sample-a": {"layout": "sample", "root": "data/sample-a", "options": {"val_fraction": 0.25}}}
@@ -327,6 +333,10 @@ def test_commands_name_the_folders_of_the_request(current: Path) -> None:
     shutil.rmtree("elsewhere/untrained/sample-a.zarr")
     commands = stages.status(features="elsewhere").commands
     assert commands[0] == "fer-stage extract --dataset sample-a --encoder untrained --features elsewhere"
+
+
+def test_a_folder_that_is_no_project_is_said_to_be_none(empty: Path) -> None:
+    assert "there is no params.yaml here" in stages.status().notes[0]
 
 
 def test_folds_are_runs(current: Path) -> None:

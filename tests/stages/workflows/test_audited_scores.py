@@ -15,7 +15,7 @@ from PIL import Image
 import stages
 from pipeline.audit.record import AuditInfo, AuditRecord, record_name, table_digest
 from pipeline.errors import TableError
-from pipeline.footnotes import AUDIT_LEGENDS, NEAR_LEGEND
+from pipeline.footnotes import AUDIT_LEGENDS, near_legend
 from pipeline.tables.samples import SampleTable
 from stages.cli import run
 from stages.workflows.audit_records import AuditRecords
@@ -100,7 +100,7 @@ def test_rows_that_an_audit_found_in_the_train_split_are_counted_by_kind(
     assert run(list(EVALUATE)) == 0
     out, err = capsys.readouterr()
     assert "3 pixels ≈ 30 %, 2 phash ≈ 20 %" in out
-    assert NEAR_LEGEND in err
+    assert near_legend() in err
     [frame] = [stages.evaluate(RUN, datasets="copy").frame]
     assert frame["near_overlap"].tolist() == [5]
     assert fer_stage(*EVALUATE, "--format", "csv").splitlines()[1].count(",5,") >= 1
@@ -199,7 +199,7 @@ def test_the_report_flags_cells_and_lists_findings(copy: tuple[list[str], list[s
     fer_stage("report")
     page = Path("reports/index.html").read_text()
     assert "≈ 50 %" in page
-    assert NEAR_LEGEND in page
+    assert near_legend() in page
     assert '<section id="audit"' in page
     assert "3 pictures have other labels in sample-a" in page
     assert "Audits have findings in copy: see the section Audit." in page

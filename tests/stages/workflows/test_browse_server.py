@@ -199,7 +199,7 @@ def test_a_picture_that_is_gone_is_a_grey_square_that_says_so(project: Path) -> 
             pixels = np.asarray(Image.open(io.BytesIO(content)), int)
             assert np.abs(np.median(pixels, axis=(0, 1)) - 118).max() < 6
     folder = stages.browse("runs", out="page")
-    missing = [note for note in folder.notes if "grey squares" in note]
+    missing = [note for note in folder.notes if "grey square" in note]
     assert sum(int(note.split()[0]) for note in missing) == len(result.ids[0])
     assert any("the files of sample-e are not at data/sample-e" in note for note in missing)
     assert len(missing) == 4  # a reason names the file: those of sample-a are all different

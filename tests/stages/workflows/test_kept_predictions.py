@@ -18,7 +18,9 @@ from pipeline.errors import InputError
 from pipeline.predict.saved import read_saved
 from pipeline.tables.samples import SampleTable
 from stages.errors import StageError
+from stages.workflows.paper_sources import FeatureReader
 from stages.workflows.predictions import predictions_of
+from stages.workflows.report import gather
 from stages.workflows.tables import write_table
 
 FerStage = Callable[..., Any]
@@ -76,6 +78,11 @@ def test_what_is_not_scored_has_a_row_without_a_prediction(project: Path, fer_st
     without = rows[["prediction", "probability", "logit_happiness"]].isna().all(axis=1)
     assert without.tolist() == (rows["status"] != "scored").tolist()
     assert rows["sha256"][0] == ""
+    (run,) = gather(Path("runs"), Path("features")).runs
+    (score,) = (score for score in run.scores if score.without_overlap)
+    drawn = FeatureReader(Path("features")).read(run, score, 1000)  # a figure is of the scored rows alone, too
+    assert drawn is not None
+    assert drawn.ids.tolist() == rows.loc[rows["status"] == "scored", "id"].tolist()
 
 
 def test_of_clips_a_row_is_a_clip(project: Path, fer_stage: FerStage) -> None:

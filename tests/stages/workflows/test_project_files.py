@@ -81,7 +81,8 @@ def test_a_style_of_the_sample_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"datasets": ["nothing"]}, "'nothing' is not in params.yaml and is no layout"),
+        ({"datasets": ["nothing"]}, "dataset 'nothing': .* name one with --layout nothing=LAYOUT"),
+        ({"datasets": ["affectnt"]}, "Did you mean 'affectnet'?"),
         ({"datasets": ["raf-db"], "layouts": {"raf-db": "foldr"}}, "Did you mean 'folder'"),
         ({"datasets": ["../x"], "layouts": {"../x": "folder"}}, "plain name"),
         ({"datasets": ["raf-db"], "roles": {"raf-db": "test"}}, "expected a dataset that is trained on"),

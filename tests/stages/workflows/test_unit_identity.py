@@ -14,7 +14,7 @@ from pipeline.methods import config_class
 from pipeline.sources import ClipSource
 from stages.workflows.head_identity import HeadIdentity
 from stages.workflows.overlap import _overlap
-from stages.workflows.row_identity import HeadRows, head_rows_digest, label_counts, rows_digest, split_rows
+from stages.workflows.row_identity import HeadRows, head_rows_digest, rows_digest, split_rows
 from stages.workflows.sweep import RunSpec
 from stages.workflows.unit_source import StoredClips, unit_source
 
@@ -43,7 +43,7 @@ def test_digests_and_run_keys_of_images_are_those_of_before_there_were_clips(ima
     assert head_rows_digest(units, CLASSES[:3]).startswith("4bda1a17e5530e9e")
     digests = {split: rows_digest(split_rows(units, split))[:12] for split in ("train", "val", "test", None)}
     assert digests == {"train": "750c458286be", "val": "f3c40fa64178", "test": "32b172311e79", None: "94b5295e739d"}
-    assert label_counts(units)["train"] == {"surprise": 1, "happiness": 2, "neutral": 1}
+    assert units.label_counts["train"] == {"surprise": 1, "happiness": 2, "neutral": 1}
     identity = HeadIdentity(units, "drawn", "encoder", CLASSES, None)
     keys = {name: identity.run_key(RunSpec(config_class(name)(), 3, "", Path("x")))[:16] for name in _RUN_KEYS}
     assert keys == _RUN_KEYS
@@ -105,7 +105,7 @@ def test_another_assignment_of_splits_is_used_everywhere(clips: StoredClips) -> 
     }
     assert units.features("test")[:, 0].tolist() == [1, 5]
     assert (units.rejected("val"), units.rejected("test")) == (1, 0)
-    assert label_counts(units) == {"train": {}, "val": {"fear": 2}}
+    assert units.label_counts == {"train": {}, "val": {"fear": 2}}
     assert split_rows(units, "test").labels.tolist() == ["anger"]
     assert head_rows_digest(units, CLASSES) != head_rows_digest(clips, CLASSES)
 
@@ -124,7 +124,7 @@ def test_a_clip_is_known_by_its_usable_frames_their_numbers_and_its_label(tmp_pa
     assert of("label", label=["anger", "anger", "anger", *CLIPS["label"][3:]]) != before
     assert of("usable", status=["ok"] * 8) != before
     assert len(split_rows(clips, "train").keys) == 2
-    assert label_counts(clips) == {"train": {"fear": 1, "anger": 1}, "val": {"fear": 1}}
+    assert clips.label_counts == {"train": {"fear": 1, "anger": 1}, "val": {"fear": 1}}
 
 
 def test_a_clip_overlaps_if_one_of_its_frames_does(clips: StoredClips) -> None:
