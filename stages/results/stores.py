@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,18 @@ class ExportResult:
         )
         n_rows = len(selection) - (n_empty if form.rejected == "drop" else 0)
         return cls(files, n_rows, n_empty, selection.output, selection.view, selection.store.key, note)
+
+    @property
+    def description(self) -> Path:
+        """Where a description of the file in Croissant is, if there is one."""
+        return self.files[0].with_suffix(".croissant.json")
+
+    def with_outdated_description(self) -> ExportResult:
+        """The same with a note, if the description of an earlier export is beside the file."""
+        if self.files[0].suffix != ".parquet" or not self.description.exists():
+            return self
+        outdated = f"{self.description} is of the file that was replaced: delete it, or export with --croissant"
+        return replace(self, note="; ".join(filter(None, [self.note, outdated])))
 
     def summary(self) -> Mapping[str, Any]:
         """The files and counts as plain data."""
@@ -132,7 +144,8 @@ class QueryResult(Result):
         order = self.selection.rows.argsort()  # features are read shard by shard
         added = {} if self.scores is None else {"score": self.scores[order]}
         selection = replace(self.selection, rows=self.selection.rows[order])
-        return ExportResult.of(selection.export(path, added=added, form=form), selection, form)
+        exported = ExportResult.of(selection.export(path, added=added, form=form), selection, form)
+        return exported.with_outdated_description()
 
 
 @dataclass(frozen=True)

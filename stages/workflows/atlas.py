@@ -93,7 +93,8 @@ def export_atlas(
     result = ExportResult.of(selection.export(output, added=added, form=_FORM), selection, _FORM)
     n_left_out = len(matching) - len(selection)
     left_out = [f"{n_left_out:,} of {len(matching):,} rows have no feature: they are left out"] if n_left_out else []
-    return replace(result, n_without_feature=n_left_out, note="; ".join([*left_out, *notes]))
+    result = replace(result, n_without_feature=n_left_out, note="; ".join([*left_out, *notes]))
+    return result.with_outdated_description()
 
 
 def _require_rows(store: Store, selection: Selection, projection: Projection) -> None:

@@ -32,7 +32,7 @@ from stages.workflows.predictions import predictions_of
 from stages.workflows.scores_file import read_scores
 from stages.workspace import heads_below, scores_path
 
-__all__ = ["browse"]
+__all__ = ["browse", "run_name"]
 
 _STORES = tuple(backend.suffix for backend in BACKENDS.values())
 _MOST_REASONS = 3  # in notes
@@ -147,7 +147,7 @@ def _of_runs(
         for number in sorted({one.run for found in datasets.values() for one in found}):
             of_run = [[one for one in found if one.run == number] for found in datasets.values()]
             record = list(records.values())[number]
-            by_run[number] = _predicted(_name(record), len(maps), browsed, of_run)
+            by_run[number] = _predicted(run_name(record), len(maps), browsed, of_run)
         maps.append(browsed)
     return maps, [by_run[number] for number in sorted(by_run)]
 
@@ -233,11 +233,10 @@ def _predicted(name: str, number: int, browsed: BrowsedMap, found: Sequence[Sequ
     return Predicted(name, number, classes, status, prediction, probability)
 
 
-def _name(record: Run) -> str:
-    """What a run is called on the page."""
-    fold = f", {record.fold.name}" if record.fold else ""
+def run_name(record: Run) -> str:
+    """What a run is called on the page; its variant names its fold, too."""
     variant = f", {record.variant}" if record.variant else ""
-    return f"{record.method} on {record.dataset}{fold}{variant}, seed {record.seed} ({record.encoder})"
+    return f"{record.method} on {record.dataset}{variant}, seed {record.seed} ({record.encoder})"
 
 
 def _map(encoder: str, parts: Sequence[StoreUnits], request: BrowseRequest, on_progress: OnProgress) -> BrowsedMap:

@@ -77,7 +77,9 @@ def export_store(
     opened = open_store(store)
     selection = opened.select(selected.where, columns=selected.columns, output=selected.feature, view=selected.view)
     result = ExportResult.of(selection.export(output, form=form), selection, form)
-    return replace(result, files=(*result.files, _describe(opened, result, form))) if croissant else result
+    if not croissant:
+        return result.with_outdated_description()
+    return replace(result, files=(*result.files, _describe(opened, result, form)))
 
 
 def _describe(store: Store, result: ExportResult, form: ExportForm) -> Path:
@@ -105,9 +107,8 @@ def _describe(store: Store, result: ExportResult, form: ExportForm) -> Path:
         unit=store.unit,
     )
     described: dict[str, Any] = feature_croissant(features, file, _facts(store))
-    target = path.with_suffix(".croissant.json")
-    write_bytes(target, f"{json.dumps(described, indent=2)}\n".encode())
-    return target
+    write_bytes(result.description, f"{json.dumps(described, indent=2)}\n".encode())
+    return result.description
 
 
 def _facts(store: Store) -> DatasetFacts | None:

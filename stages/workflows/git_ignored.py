@@ -22,7 +22,7 @@ def gitignore_text(shipped: str, project: Path, roots: Iterable[str]) -> str:
 
     Parameters
     ----------
-    project : its folder
+    project : its folder, absolute, without links
     roots : of its datasets, relative to the project or absolute
     """
     suffixes = sorted({*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *_EXPORTED} - _OF_CODE)
@@ -46,7 +46,8 @@ def _of_any_case(suffix: str) -> str:
 
 def _root_patterns(project: Path, roots: Iterable[str]) -> Iterator[str]:
     """Of the roots in the project, but those below data/, which is ignored as a whole, and the project itself."""
-    for root in roots:
-        path = Path(os.path.relpath(project / root, project))
+    places = (place for root in roots for place in (str(project / root), os.path.realpath(project / root)))
+    for place in places:  # as it is written, and without links: an absolute root may name the project through one
+        path = Path(os.path.relpath(place, project))
         if path.parts and path.parts[0] not in ("..", "data"):
             yield "/" + _SPECIAL.sub(r"\\\g<0>", path.as_posix())

@@ -10,18 +10,16 @@ import gc
 import importlib
 import json
 import os
-import pkgutil
 import shutil
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import stages.workflows
+from warm_process import ended, import_commands, start
+
 from stages.cli import run
-from stages.command_group import COMMANDS
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
 _LATE = ("cache.", "pipeline.", "stages.", "open_clip")
@@ -32,10 +30,7 @@ def main() -> None:
     """Try the commands of stdin, one after another."""
     sys.dont_write_bytecode = True  # a file that is compiled is no change of the command
     project = Path(sys.argv[1])
-    for name in COMMANDS:  # imported once for all tries
-        importlib.import_module(f"stages.commands.{name.replace('-', '_')}")
-    for module in pkgutil.iter_modules(stages.workflows.__path__):
-        importlib.import_module(f"stages.workflows.{module.name}")
+    import_commands()  # once for all tries
     for line in sys.stdin:
         _try(project, **json.loads(line))
         print(flush=True)
@@ -63,8 +58,8 @@ def _try(project: Path, work: str, command: list[str], prepare: list[list[str]],
         _print(kind="killed", folder=folder, left=left, killed=killed, code=again, text=output.read_text())
     for number in range(pairs):
         folder = _copied(prepared, root / f"pair-{number}")
-        children = [_start(folder, lambda: run(command), root / f"pair-{number}.{i}") for i in range(2)]
-        codes = [_ended(child) for child in children]
+        children = [start(folder, lambda: run(command), root / f"pair-{number}.{i}") for i in range(2)]
+        codes = [ended(child) for child in children]
         texts = [(root / f"pair-{number}.{i}").read_text() for i in range(2)]
         _print(kind="pair", folder=folder, codes=codes, texts=texts)
 
@@ -115,32 +110,7 @@ def _is_change(event: str, args: tuple[Any, ...]) -> bool:
 
 
 def _forked(folder: Path, work: Callable[[], int], output: Path = Path(os.devnull)) -> int:
-    return _ended(_start(folder, work, output))
-
-
-def _start(folder: Path, work: Callable[[], int], output: Path) -> int:
-    """Run `work` in a child whose current folder is `folder`; both its streams go to `output`."""
-    if child := os.fork():
-        return child
-    code = 70
-    try:
-        os.chdir(folder)
-        stream = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(stream, 1)
-        os.dup2(stream, 2)
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-        code = work()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
-
-
-def _ended(child: int) -> int:
-    """Exit code of a child, or minus the signal that ended it."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return ended(start(folder, work, output))
 
 
 if __name__ == "__main__":

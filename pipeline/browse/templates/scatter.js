@@ -162,6 +162,9 @@ function showHover(i, px, py) {
   hover.style.top = `${Math.min(py + 14, Math.max(0, box.clientHeight - 190))}px`;
 }
 
+// What the mouse does, without one.
+const KEYS = { "+": () => zoom(1.5), "-": () => zoom(1 / 1.5), ArrowRight: () => step(1), ArrowLeft: () => step(-1) };
+
 function listenToCanvas() {
   const canvas = $("points");
   const at = (event) => {
@@ -194,6 +197,11 @@ function listenToCanvas() {
     event.preventDefault();
     zoom(event.deltaY < 0 ? 1.25 : 0.8, ...at(event));
   }, { passive: false });
+  canvas.addEventListener("keydown", (event) => {
+    if (!KEYS[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    KEYS[event.key]();
+  });
   $("zoom-in").onclick = () => zoom(1.5);
   $("zoom-out").onclick = () => zoom(1 / 1.5);
   $("zoom-reset").onclick = () => { Object.assign(view, { x: 0, y: 0, scale: 1 }); drawPoints(); };

@@ -46,5 +46,5 @@ def test_methods_of_equal_uar_and_unequal_recalls_seldom_differ(n: int) -> None:
 @pytest.mark.slow
 def test_heads_of_one_choice_of_seeds_are_not_their_methods() -> None:
     """Without the variance of seeds half of the equal methods would seem different."""
-    drawn = SIMULATION["Scenario"](3136, "equal", "uar", False, 3, 0.3)
+    drawn = SIMULATION["Scenario"](3136, "equal", "uar", None, 3, 0.3)
     assert SIMULATION["simulate"](drawn, 40, np.random.default_rng(0))["found_by_units"] > 0.3

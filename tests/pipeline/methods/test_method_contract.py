@@ -1,6 +1,7 @@
 """What every method promises. A new method joins by one line in OVERFIT."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -47,6 +48,12 @@ def given(source, classes=None, **changes):
 
 def fit(name, source, seed=0, config=None, on_progress=lambda progress: None, **changes):
     return load_method(name).fit(given(source, **changes), config or options(name), seed, on_progress)
+
+
+@cache
+def trained_head(name):
+    """The head of `source_for(name)`, for tests that only read it."""
+    return fit(name, source_for(name)).head
 
 
 def inputs(name, source, split="val"):
@@ -128,16 +135,16 @@ def test_fitting_leaves_the_encoder_as_it_was(name):
 
 def test_a_packed_head_works_without_its_source(name):
     source = source_for(name)
-    fitted = fit(name, source)
-    state, description = pack(fitted.head)
+    head = trained_head(name)
+    state, description = pack(head)
     again = unpack(state, description, tiny_encoder())
-    np.testing.assert_array_equal(again.predict(inputs(name, source)), fitted.head.predict(inputs(name, source)))
+    np.testing.assert_array_equal(again.predict(inputs(name, source)), head.predict(inputs(name, source)))
 
 
 def test_logits_do_not_depend_on_the_rows_that_go_along(name, monkeypatch):
     """Networks with batch statistics are asked in evaluation mode; 1e-4 is what other batch sizes leave."""
     source = source_for(name)
-    head = fit(name, source).head
+    head = trained_head(name)
     together = head.predict(inputs(name, source))
     monkeypatch.setattr(type(head), "predict_rows", 1)
     np.testing.assert_allclose(head.predict(inputs(name, source)), together, rtol=1e-4, atol=1e-4)
@@ -258,7 +265,7 @@ def test_views_change_what_is_learnt(name):
 
 
 def test_its_head_refuses_rows_of_another_shape(name):
-    head = fit(name, source_for(name)).head
+    head = trained_head(name)
     output = stores(name)[0]
     other = changed(source_for(name), lambda split, name, array: array[..., 1:] if name == output else array)
     with pytest.raises(MismatchError, match=rf"expects {options(name).reads[0]} of shape \(.*\), found \("):
@@ -267,7 +274,7 @@ def test_its_head_refuses_rows_of_another_shape(name):
 
 def test_its_head_refuses_another_encoder(name):
     source = source_for(name)
-    head = fit(name, source).head
+    head = trained_head(name)
     other = replace(source, encoder=source.encoder | {"precision": "amp-float16"})
     with pytest.raises(MismatchError, match="precision: expected 'float32', found 'amp-float16'"):
         evaluate(head, other, "val")
@@ -275,7 +282,7 @@ def test_its_head_refuses_another_encoder(name):
 
 def test_the_order_in_which_a_dataset_names_its_classes_does_not_matter(name):
     source = source_for(name)
-    head = fit(name, source).head
+    head = trained_head(name)
     reordered = replace(source, classes=tuple(reversed(source.classes)))
     assert evaluate(head, reordered, "val").as_json() == evaluate(head, source, "val").as_json()
 

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 from clip_project import as_clips
 from PIL import Image
+from run_records import run_record
 from unit_stores import rows, write_store
 
 import stages
 from pipeline.browse.projection import principal_plane
 from pipeline.progress import Progress
+from pipeline.records import Run
 from stages.requests import BrowseRequest
-from stages.workflows.browse import browse
+from stages.workflows.browse import browse, run_name
 
 FerStage = Callable[..., Any]
 RUN = "runs/untrained/feature-mask/sample-a/seed-0"
@@ -97,6 +99,12 @@ def test_a_place_that_is_taken_is_refused_in_a_dry_run_too(project: Path, fer_st
     assert "expected a new or empty folder" in fer_stage("browse", RUN, "--out", "runs", "--dry-run", code=1)
     Path("page").write_text("")
     assert "found a file" in fer_stage("browse", RUN, "--out", "page", "--dry-run", code=1)
+
+
+def test_a_run_of_a_fold_is_named_once_by_its_fold() -> None:
+    fold = {"number": 1, "n": 3, "source": "groups"}
+    record = Run.model_validate(run_record(method="feature-mask", dataset="a", variant="fold-1-of-3", fold=fold))
+    assert run_name(record) == f"feature-mask on a, fold-1-of-3, seed {record.seed} ({record.encoder})"
 
 
 def test_a_dry_run_writes_nothing(project: Path, fer_stage: FerStage) -> None:

@@ -144,10 +144,19 @@ def test_a_click_on_a_point_opens_its_picture_with_neighbors(
     })()""")
     assert result.ids[0][unit] in browser.run("document.getElementById('facts').innerText")
     shown = result.frame.set_index("id").loc[result.ids[0][unit]]
-    caption = f"{shown['label']} → {shown['prediction']}, {100 * shown['probability']:.1f} %"
+    caption = f"{shown['label']} → {shown['prediction']}, {100 * shown['probability']:.1f}\N{NO-BREAK SPACE}%"
     assert browser.run("document.getElementById('unit').innerText") == caption
     assert browser.run("document.querySelectorAll('#near button').length") == 12
     assert browser.run(LOADED) == ""
+    assert_quiet(browser, address)
+
+
+def test_keys_open_pictures_and_zoom(browser: Browser, address: str) -> None:
+    opened(browser, address)
+    browser.run("document.getElementById('points').focus()")
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft", "+"):
+        browser.call("Input.dispatchKeyEvent", type="keyDown", key=key)
+    assert browser.run("[state.chosen, view.scale]") == [browser.run(PICTURES)[1], 1.5]
     assert_quiet(browser, address)
 
 

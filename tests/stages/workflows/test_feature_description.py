@@ -15,6 +15,9 @@ from test_table_description import checked
 from unit_stores import rows, write_store
 
 import cache
+import stages
+from pipeline.progress import silent
+from stages.workflows.atlas import export_atlas
 from stages.workflows.exports import export_store
 
 pytest.importorskip("mlcroissant", reason="mlcroissant is not installed: pip install '.[test]'")
@@ -53,6 +56,21 @@ def test_it_states_the_encoder_the_key_and_that_the_features_are_of_people(proje
     assert "faces of people" in described["rai:personalSensitiveInformation"][0]
     assert described["distribution"][0]["sha256"] == hashlib.sha256(Path("a.parquet").read_bytes()).hexdigest()
     assert str(project) not in text
+
+
+def test_a_description_of_a_file_that_was_replaced_is_named(tmp_path: Path) -> None:
+    """Its sha256 is that of the earlier file."""
+    write_store(tmp_path / "drawn.zarr", rows(4), np.eye(4, dtype=np.float32))
+    target = tmp_path / "a.parquet"
+    assert export_store(tmp_path / "drawn.zarr", target, croissant=True).note == ""
+    assert export_store(tmp_path / "drawn.zarr", target, croissant=True).note == ""
+    outdated = f"{tmp_path / 'a.croissant.json'} is of the file that was replaced"
+    assert outdated in export_store(tmp_path / "drawn.zarr", target).note
+    assert outdated in export_atlas(tmp_path / "drawn.zarr", target, silent).note
+    exported = stages.query(tmp_path / "drawn.zarr", columns="label", output=target).exported
+    assert exported is not None
+    assert outdated in exported.note
+    assert export_store(tmp_path / "drawn.zarr", tmp_path / "b.parquet").note == ""
 
 
 def test_rows_without_a_feature_are_stated_and_described(tmp_path: Path) -> None:

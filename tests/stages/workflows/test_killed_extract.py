@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from separate_process import ENCODER, FEATURES, N_IMAGES, command, make_faces, run
+from warm_process import WarmProcess
 
 import cache
 from cache.backends import BACKENDS
@@ -34,6 +37,12 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def warm() -> Iterator[WarmProcess]:
+    with WarmProcess.started() as process:
+        yield process
+
+
 def _copy(faces: Path, folder: Path) -> None:
     """Everything but stores."""
     shutil.copytree(faces, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FEATURES.parts[0]))
@@ -48,7 +57,7 @@ class _Work:
     """An extract that is killed again and again."""
 
     def __init__(self, folder: Path, backend: str) -> None:
-        self.folder, self.command = folder, command(*_extract(backend))
+        self.folder = folder
         self.store = folder / FEATURES / f"faces{BACKENDS[backend].suffix}"
         self.building = self.store.with_name(f".{self.store.name}.building")
 
@@ -68,21 +77,20 @@ class _Work:
         except FileNotFoundError:
             return False
 
-    def killed_after(self, seconds: float) -> bool:
+    def killed_after(self, seconds: float, warm: WarmProcess, words: Sequence[str]) -> bool:
         """Start it, let it write for so long, kill it. False if it was ready before."""
-        errors = self.folder / "stderr.txt"
-        with (
-            errors.open("w") as stderr,
-            subprocess.Popen(self.command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=stderr) as process,
-        ):
-            while not self._is_written_by(process.pid) and process.poll() is None:
-                time.sleep(0.005)
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                return True
-        assert process.returncode == 0, errors.read_text()
+        output = self.folder / "output.txt"
+        pid, code = warm.begin(self.folder, words, output), None
+        while not self._is_written_by(pid) and code is None:
+            code = warm.code(0.005)
+        if code is None:
+            code = warm.code(seconds)
+        if code is None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            assert warm.code(60) in (-signal.SIGKILL, 0)  # or it was ready just now
+            return True
+        assert code == 0, output.read_text()
         return False
 
 
@@ -97,7 +105,7 @@ def project(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def test_an_extract_that_is_killed_resumes_to_the_same_bytes(project: Path, fer_stage: Callable[..., Any]) -> None:
     """One kill, as soon as a shard is finished; the test below has twenty of them, at any moment."""
     work = _Work(project, "zarr")
-    with subprocess.Popen(work.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command(*_extract("zarr")), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while not work.n_finished():
             assert process.poll() is None
             time.sleep(0.002)
@@ -115,7 +123,9 @@ def test_an_extract_that_is_killed_resumes_to_the_same_bytes(project: Path, fer_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["zarr", "hdf5"])
-def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(faces: Path, tmp_path: Path, backend: str) -> None:
+def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(
+    faces: Path, warm: WarmProcess, tmp_path: Path, backend: str
+) -> None:
     """Twenty moments drawn from the whole of an extract's work; each kill is followed by the extract that resumes."""
     whole = run(faces, *_extract(backend), "--no-reuse")
     expected = tree_bytes(faces / whole["path"])
@@ -125,7 +135,7 @@ def test_an_extract_killed_at_any_moment_resumes_to_the_same_bytes(faces: Path, 
     longest = whole["seconds"]
     while n_kills < N_KILLS:
         before, moment = work.n_finished(), rng.uniform(0, longest)
-        if work.killed_after(moment) and not work.store.exists():
+        if work.killed_after(moment, warm, _extract(backend)) and not work.store.exists():
             n_kills += 1
             assert work.n_finished() >= before  # what was finished stays finished
             n_resumed += work.n_finished() > 0

@@ -101,6 +101,21 @@ def test_the_readme_names_where_each_dataset_is_expected_and_got() -> None:
     assert "put in place" not in files_of()["README.md"]
 
 
+def test_a_root_in_the_project_is_ignored_however_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for folder in ("real", "link"):
+        for root, line in {
+            "photos/a": "/photos/a",
+            str(tmp_path / "link/b#1"): "/b\\#1",
+            "data/x": "",
+            "../y": "",
+        }.items():
+            request = InitRequest(tmp_path / folder, datasets="mine", layouts={"mine": "folder"}, roots={"mine": root})
+            text = Project.of(request).files(in_git=True)[Path(".gitignore")]
+            assert text.partition("# Datasets.\n")[2] == (f"{line}\n" if line else ""), root
+
+
 def test_dvc_is_told_of_a_project_without_git() -> None:
     texts = Project.of(InitRequest()).files(in_git=False)
     assert texts[Path(".dvc/config")].endswith("    no_scm = true\n")
