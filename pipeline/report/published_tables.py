@@ -33,7 +33,10 @@ def published_frame(results: Sequence[PublishedResult]) -> pd.DataFrame:
 
 
 def published_tables(results: Sequence[PublishedResult]) -> list[TableView]:
-    """A table of each paper, in percent, and one of what is known of the values; none without a result."""
+    """A table of each paper, in percent, why results are not compared, and what is known of the values.
+
+    None without a result.
+    """
     papers = published_papers()
     names = list(dict.fromkeys(result.claim.paper for result in results))
     tables = [_table(papers[name], [result for result in results if result.claim.paper == name]) for name in names]
@@ -42,14 +45,12 @@ def published_tables(results: Sequence[PublishedResult]) -> list[TableView]:
         (result.claim.paper, f"{_what(result, caveat)}."): None for result in results for caveat in result.caveats
     }
     notes_table = TableView("What is known of the published values", ("Paper", "Note"), tuple(notes), prose=True)
-    return [*tables, notes_table] if tables else []
+    return [*tables, *_reasons(results), notes_table] if tables else []
 
 
 def verdict_text(result: PublishedResult) -> str:
-    """`reproduced`, `lower by 2.3 points`, or `not comparable: ` with every reason."""
-    if result.verdict == NOT_COMPARABLE:
-        return f"{NOT_COMPARABLE}: {'; '.join(result.reasons)}"
-    if result.verdict == "reproduced":
+    """`reproduced`, `lower by 2.3 points`, or `not comparable`."""
+    if result.verdict in (NOT_COMPARABLE, "reproduced"):
         return result.verdict
     return f"{result.verdict} by {points_text(abs(result.difference)).lstrip('+')} points"
 
@@ -87,20 +88,31 @@ def _table(paper: Paper, results: Sequence[PublishedResult]) -> TableView:
         "interval, and what follows",
         (
             *("Table", "Published method", "Our method", "Encoder", "Trained on", "Tested on", "Metric"),
-            *("Published", "Ours", "95 % interval", "n", "Seeds", "Verdict"),
+            *("Published", "Ours", "95 % interval", "Verdict", "n", "Seeds"),
         ),
         tuple(map(_view_row, results)),
         n_headers=7,
     )
 
 
+def _reasons(results: Sequence[PublishedResult]) -> list[TableView]:
+    """Every reason of every result that is not compared: too long for a column of the tables."""
+    rows = [(*_names(result)[1:], "; ".join(result.reasons)) for result in results if result.reasons]
+    columns = ("Our method", "Encoder", "Trained on", "Tested on", "Metric", "Reasons")
+    return [TableView("Why results are not compared", columns, tuple(rows), n_headers=5, prose=True)] if rows else []
+
+
 def _view_row(result: PublishedResult) -> tuple[str, ...]:
+    scores = (f"{100 * result.claim.value:.2f}", percent(result.ours, result.n), interval_text(result.bounds, result.n))
+    return (result.claim.table, *_names(result), *scores, verdict_text(result), f"{result.n:,}", str(result.seeds))
+
+
+def _names(result: PublishedResult) -> tuple[str, ...]:
+    """The published method, ours, its encoder, train and test dataset, and the metric."""
     claim, cell = result.claim, result.cell
     source = f"{result.group.source} (stand-in)" if result.group.note else result.group.source
-    names = (f"{claim.method}, {claim.backbone}", result.group.method, source)
-    where = (cell.train, with_footnotes(cell.test, [cell]), claim.metric)
-    scores = (f"{100 * claim.value:.2f}", percent(result.ours, result.n), interval_text(result.bounds, result.n))
-    return (claim.table, *names, *where, *scores, f"{result.n:,}", str(result.seeds), verdict_text(result))
+    methods = (f"{claim.method}, {claim.backbone}", result.group.method, source)
+    return (*methods, cell.train, with_footnotes(cell.test, [cell]), claim.metric)
 
 
 def _what(result: PublishedResult, caveat: str) -> str:

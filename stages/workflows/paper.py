@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cache.csv_cells import write_csv
 from pipeline.errors import ConfigError
+from pipeline.progress import OnProgress
 from pipeline.report.paper.latex import latex_figure, preview
 from pipeline.report.paper.tables import latex_tables
 from pipeline.report.paper.train_test import Differences, by_encoder
@@ -38,7 +39,9 @@ def require_figures(names: Sequence[str]) -> None:
         raise ConfigError("figures need the package matplotlib, found none. Run: pip install 'fer-stage[figures]'")
 
 
-def paper_files(groups: Sequence[Group], request: ReportRequest) -> tuple[dict[Path, bytes], list[str]]:
+def paper_files(
+    groups: Sequence[Group], request: ReportRequest, on_progress: OnProgress
+) -> tuple[dict[Path, bytes], list[str]]:
     """The files that a request asks for, and notes on what is in none of them and on files of an earlier report.
 
     Nothing is drawn in a dry run.
@@ -48,7 +51,7 @@ def paper_files(groups: Sequence[Group], request: ReportRequest) -> tuple[dict[P
     if request.latex:
         files, notes = _latex_files(groups, request)
     if request.figures and not request.dry_run:
-        figures, of_figures = _figures(groups, request)
+        figures, of_figures = _figures(groups, request, on_progress)
         notes += of_figures
         files |= {path: data for figure in figures for path, data in _files_of(figure, request.reports).items()}
     return files, [*notes, *_outdated(files)]
@@ -77,14 +80,16 @@ def _differences(groups: Sequence[Group], notes: dict[str, None], encoder: str, 
     }
 
 
-def _figures(groups: Sequence[Group], request: ReportRequest) -> tuple[list[PaperFigure], list[str]]:
+def _figures(
+    groups: Sequence[Group], request: ReportRequest, on_progress: OnProgress
+) -> tuple[list[PaperFigure], list[str]]:
     # late: it brings matplotlib, an extra
     from pipeline.report.paper.figures import OF_SINGLE_HEADS, grid_variants, paper_figures, without_grid_variants
     from pipeline.report.paper.reliability import without_reliability
 
     names = dict.fromkeys(FIGURES if "all" in request.figures else request.figures)
     features = FeatureReader(request.features)
-    figures = paper_figures(groups, names, features.read)
+    figures = paper_figures(groups, names, features.read, on_progress)
     notes = list(features.notes)
     if "reliability" in names and (absent := without_reliability(without_grid_variants(groups))):
         notes.append(

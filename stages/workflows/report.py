@@ -61,7 +61,7 @@ def report(request: ReportRequest, on_progress: OnProgress) -> ReportResult:
     audits = AuditRecords(request.audits, request.tables)
     records = gather(request.runs, request.features, audits)
     content = make_report(records, request.runs)
-    files, notes = paper_files(content.groups, request)
+    files, notes = paper_files(content.groups, request, on_progress)
     if not request.dry_run:
         record = ReportRecord.of(request.runs, inputs, records.used, records.text_encoders, stores, audits)
         _write(content, files, record, request)

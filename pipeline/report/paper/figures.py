@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from pipeline.progress import OnProgress, Progress, silent
 from pipeline.report.groups import Group
 from pipeline.report.paper.confusion import confusion_figures
 from pipeline.report.paper.projection import ReadFeatures, feature_figures
@@ -28,17 +29,27 @@ OF_SINGLE_HEADS = frozenset({"confusion", "reliability", "features"})
 """Figures of which there is one for every method, train and test dataset."""
 
 
-def paper_figures(groups: Sequence[Group], names: Iterable[str], read: ReadFeatures) -> list[PaperFigure]:
+def paper_figures(
+    groups: Sequence[Group], names: Iterable[str], read: ReadFeatures, on_progress: OnProgress = silent
+) -> list[PaperFigure]:
     """The figures of the kinds in `names`, keys of `FIGURES`, each with a name of its own.
 
     Parameters
     ----------
     read : the features of a run's scores
+    on_progress : called after each figure; how many there will be is not known before
     """
     single = without_grid_variants(groups)
-    return with_own_names(
+    figures = (
         figure for name in names for figure in FIGURES[name](single if name in OF_SINGLE_HEADS else groups, read)
     )
+    return with_own_names(_counted(figures, on_progress))
+
+
+def _counted(figures: Iterable[PaperFigure], on_progress: OnProgress) -> Iterator[PaperFigure]:
+    for done, figure in enumerate(figures, 1):
+        on_progress(Progress("figures", done, 0, figure.name))
+        yield figure
 
 
 def without_grid_variants(groups: Sequence[Group]) -> list[Group]:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from report_samples import STAND_IN, crossed_runs, make_run, score_json
 
+from pipeline.progress import Progress
 from pipeline.report import ReportRun
 from pipeline.report.groups import group_runs
 from pipeline.report.paper.confusion import confusion_figures
@@ -231,8 +232,12 @@ def test_single_heads_of_a_grid_are_left_out_where_the_method_has_others() -> No
         "lambda_sep=1.5,beta_div=5.0",
         "lambda_sep=1.5,beta_div=10.0",
     ]
-    names = [figure.name for figure in paper_figures(groups, ["confusion"], lambda run, score, most: None)]
-    assert names == ["confusion-mini-scn-lr-1-a-a", "confusion-mini-cafe-a-a"]
+    steps: list[Progress] = []
+    figures = paper_figures(groups, ["confusion"], lambda run, score, most: None, steps.append)
+    assert [figure.name for figure in figures] == ["confusion-mini-scn-lr-1-a-a", "confusion-mini-cafe-a-a"]
+    assert [(step.what, step.done, step.note) for step in steps] == [
+        ("figures", done, figure.name) for done, figure in enumerate(figures, 1)
+    ]
 
 
 def test_the_names_that_a_request_takes_are_those_of_the_figures() -> None:
