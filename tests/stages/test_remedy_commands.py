@@ -99,15 +99,13 @@ def test_an_error_without_an_encoder_in_its_remedy_needs_no_note(tmp_path: Path)
 
 
 def test_the_note_reads_the_file_that_params_names(project: Path, fer_stage: FerStage) -> None:
-    """Also where --params is named twice, of which the last one counts."""
     shutil.rmtree("features/untrained/sample-e.zarr")
-    Path("plain.yaml").write_text("{}")
     command = ("evaluate", "--run", "runs", "--dataset", "sample-e")
     record = json.loads(RECORD.read_text())
     RECORD.write_text(json.dumps(record | {"encoder_named": "untrained-folder", "encoder_spec": ""}))
     assert "untrained-folder is the folder of that encoder" in fer_stage(*command, code=1)
     Path("own.yaml").write_text("encoders: {mini: mini, untrained-folder: untrained}")
-    message = fer_stage(*command, "--params=plain.yaml", "--params", "own.yaml", code=1)
+    message = fer_stage(*command, "--params", "own.yaml", code=1)
     assert "untrained-folder" in message
     assert "is the folder of that encoder" not in message
 

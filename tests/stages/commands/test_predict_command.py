@@ -51,8 +51,8 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> str:
 def predict(head: str, empty: Path, fer_stage: FerStage) -> FerStage:
     """Run the command in an empty folder; JSON rows, or the text of another format or of an error."""
 
-    def call(*args: str, code: int = 0, output_format: str = "json") -> Any:
-        return fer_stage("predict", "--run", head, "--format", output_format, *args, code=code)
+    def call(*args: str, code: int = 0, output_format: str = "json", run: str = head) -> Any:
+        return fer_stage("predict", "--run", run, "--format", output_format, *args, code=code)
 
     return call
 
@@ -200,11 +200,11 @@ def test_another_encoder_than_the_heads_is_refused_with_its_fields(predict: FerS
     for identity in (record["head"]["encoder"], record["encoder_identity"]):
         identity["encoder"]["weights"] = "0" * 64
     (tmp_path / "wrong" / "run.json").write_text(json.dumps(record))
-    assert "weights: expected '0000" in predict("one.png", "--run", str(tmp_path / "wrong"), code=1)
+    assert "weights: expected '0000" in predict("one.png", run=str(tmp_path / "wrong"), code=1)
 
 
 def test_a_folder_that_is_no_head_is_an_error(predict: FerStage) -> None:
-    message = predict(save(people(1), "one.png"), "--run", "nowhere", code=1)
+    message = predict(save(people(1), "one.png"), run="nowhere", code=1)
     assert "no trained run at nowhere" in message
     assert message.rstrip().endswith("Run `fer-stage train --method METHOD --dataset DATASET` first")
 
