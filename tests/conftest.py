@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -50,6 +51,13 @@ settings.load_profile("patient")
 pytest.register_assert_rewrite("cache.testing")
 
 from cache.testing.s3_server import S3Server  # noqa: E402  # after the line above, which must see it first
+
+
+def pytest_collection_finish() -> None:
+    """Of 13,000 tests the garbage collector would look at everything in each of its rounds, in vain."""
+    gc.collect()
+    gc.freeze()
+
 
 PARAMS = """
 sample: {version: 1, images: 60, seed: 0}

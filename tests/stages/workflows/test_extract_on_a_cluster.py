@@ -25,8 +25,6 @@ EXTRACT = (
     ENCODER,
     "--batch-size",
     "32",
-    "--decoders",
-    "1",
     "--format",
     "json",
 )
@@ -37,7 +35,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of many tiny pictures, as one process makes it."""
     folder = tmp_path_factory.mktemp("cluster")
     make_faces(folder)
-    assert run(folder, *EXTRACT)["encoded"] == N_IMAGES
+    assert run(folder, *EXTRACT, "--decoders", "1")["encoded"] == N_IMAGES
     return folder
 
 
