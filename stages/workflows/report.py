@@ -59,7 +59,7 @@ def report(request: ReportRequest, on_progress: OnProgress) -> ReportResult:
     stores = OpenedStores(request.features)
     inputs = run_files(request.runs)  # before they are read: what changes meanwhile is no input of this report
     audits = AuditRecords(request.audits, request.tables)
-    records = gather(request.runs, request.features, audits)
+    records = gather(request.runs, stores, audits)
     content = make_report(records, request.runs)
     files, notes = paper_files(content.groups, request, on_progress)
     if not request.dry_run:
@@ -97,7 +97,7 @@ class Records:
         return _text_encoders(self.runs)
 
 
-def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) -> Records:
+def gather(runs: Path, stores: OpenedStores, audits: AuditRecords | None = None) -> Records:
     """All runs below a folder with their scores, and the stores that they were trained and tested on.
 
     Raises
@@ -114,17 +114,17 @@ def gather(runs: Path, features: AnyPath, audits: AuditRecords | None = None) ->
         )
     files = {folder: scores_path(folder) for folder in folders}
     records = [_read_run(folder, scores) for folder, scores in files.items()]
-    stores, used = OpenedStores(features), _used(records)
+    used = _used(records)
     here = [names for names in used if stores.has(*names)]
     left_out = (
         *_without_head(folders),
         *_without_run(runs, {path for path in files.values() if path}),
-        *_without_store(features, [names for names in used if names not in here]),
+        *_without_store(stores.features, [names for names in used if names not in here]),
         *_without_predictions(records),
     )
     audits = audits or AuditRecords(None)
     findings = tuple(audits.findings({name for _, name in used}))
-    texts = known_texts(features, _text_encoders(records))
+    texts = known_texts(stores.features, _text_encoders(records))
     return Records(
         records,
         [store_summary(stores.store(*names)) for names in here],

@@ -107,7 +107,7 @@ def _report_changes(outputs: Outputs, record: ReportRecord | None) -> str:
     if changes := record.changes(record.now(request.runs, outputs.stores, audits)):
         from stages.workflows.report import gather  # late: it takes half a second, and most reports are up to date
 
-        gather(request.runs, request.features, audits)  # raises if `report` would refuse what is there now
+        gather(request.runs, outputs.stores, audits)  # raises if `report` would refuse what is there now
         return f"changed since it was made: {listed(changes)}"
     differing = record.differing_files(request.reports)
     return f"other content would be written to {listed(differing)}" if differing else ""

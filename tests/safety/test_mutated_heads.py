@@ -31,6 +31,7 @@ from pipeline.records import read_regular
 from stages.cli import run
 from stages.errors import StageError
 from stages.workflows.export_head import HeadExport
+from stages.workflows.opened_stores import OpenedStores
 from stages.workflows.report import gather, make_report
 from stages.workflows.scores_file import read_scores, score_source, write_scores
 from stages.workspace import scores_path
@@ -147,7 +148,7 @@ def test_every_kind_of_change_of_a_run_record_leaves_a_report_or_an_error_that_n
     record = record_of(RUN)
     for change, document in list(mutations(record))[::97]:
         (RUN / "run.json").write_text(json.dumps(document))
-        report, message = attempt(lambda: make_report(gather(Path("runs"), Path("features"))))
+        report, message = attempt(lambda: make_report(gather(Path("runs"), OpenedStores(Path("features")))))
         assert report or str(RUN) in message or str(SCORES) in message, f"{change}: {message}"
 
 
@@ -182,7 +183,7 @@ def test_every_kind_of_change_of_scores_leaves_a_report_or_an_error_that_names_t
     scores = json.loads(SCORES.read_text())
     for change, document in list(mutations(scores))[::41]:
         SCORES.write_text(json.dumps(document))
-        report, message = attempt(lambda: make_report(gather(Path("runs"), Path("features"))))
+        report, message = attempt(lambda: make_report(gather(Path("runs"), OpenedStores(Path("features")))))
         assert report or str(SCORES) in message, f"{change}: {message}"
 
 
@@ -295,11 +296,11 @@ def replace_head(bias: float) -> SavedHead:
 def test_scores_of_a_replaced_head_are_in_no_report(project: Path, fer_stage: Callable[..., Any]) -> None:
     replace_head(bias=1.0)
     assert "Left out: 1 score" in _err(fer_stage)
-    assert gather(Path("runs"), Path("features")).runs[0].scores == ()
+    assert gather(Path("runs"), OpenedStores(Path("features"))).runs[0].scores == ()
 
 
 def _err(fer_stage: Callable[..., Any]) -> str:
-    records = gather(Path("runs"), Path("features"))
+    records = gather(Path("runs"), OpenedStores(Path("features")))
     assert fer_stage("report", "--format", "json")
     return make_report(records).html
 

@@ -21,8 +21,7 @@ def word_tables(groups: Sequence[Group]) -> Iterator[LatexTable]:
     More tokens than four continue in rows below.
     """
     for group in groups:
-        for train in dict.fromkeys(run.trained_as for run in group.runs):
-            run = min((run for run in group.runs if run.trained_as == train), key=lambda run: run.seed)
+        for run in group.first_of_each_train():
             if words := nearest_words(run):
                 yield _table(group, run, words)
 

@@ -15,6 +15,7 @@ import pytest
 import stages
 from pipeline.predict.saved import read_saved
 from stages.cli import run
+from stages.workflows.opened_stores import OpenedStores
 from stages.workflows.paper_sources import FeatureReader
 from stages.workflows.report import gather
 
@@ -117,7 +118,7 @@ def test_files_of_an_earlier_report_are_named(project: Path, fer_stage: Callable
 
 def test_features_are_those_of_the_store_and_what_the_head_classifies(project: Path) -> None:
     """The classifier of the head, on what is drawn of the head, gives the head's own logits."""
-    (report_run,) = gather(Path("runs"), Path("features")).runs
+    (report_run,) = gather(Path("runs"), OpenedStores(Path("features"))).runs
     reader = FeatureReader(Path("features"))
     score = report_run.scores_on("sample-e")[0]
     pair = reader.read(report_run, score, 1000)

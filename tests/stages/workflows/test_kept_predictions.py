@@ -18,6 +18,7 @@ from pipeline.errors import InputError
 from pipeline.predict.saved import read_saved
 from pipeline.tables.samples import SampleTable
 from stages.errors import StageError
+from stages.workflows.opened_stores import OpenedStores
 from stages.workflows.paper_sources import FeatureReader
 from stages.workflows.predictions import predictions_of
 from stages.workflows.report import gather
@@ -78,7 +79,7 @@ def test_what_is_not_scored_has_a_row_without_a_prediction(project: Path, fer_st
     without = rows[["prediction", "probability", "logit_happiness"]].isna().all(axis=1)
     assert without.tolist() == (rows["status"] != "scored").tolist()
     assert rows["sha256"][0] == ""
-    (run,) = gather(Path("runs"), Path("features")).runs
+    (run,) = gather(Path("runs"), OpenedStores(Path("features"))).runs
     (score,) = (score for score in run.scores if score.without_overlap)
     drawn = FeatureReader(Path("features")).read(run, score, 1000)  # a figure is of the scored rows alone, too
     assert drawn is not None
